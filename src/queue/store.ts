@@ -1,0 +1,158 @@
+/**
+ * The store seam: which instance is where, and what is owed to whom. Knows UIDs as strings and no DICOM. Implementations:
+ * `sqlite-store.ts`; PostgreSQL later; `test/queue/store.contract.ts` is run on each.
+ *
+ * Two legs. instance: received -> prepared | held | discarded (prepared may become held again; held -> received by
+ * `release`). delivery, one row per instance and destination: queued -> claimed -> inflight -> delivered | deferred |
+ * rejected | held. Every change is one transaction with its audit entry.
+ */
+import type { InstanceId } from '../core/identifier.ts';
+import type { PreparedLocation, SpooledInstance, SpoolLocation } from './spool.ts';
+
+export type InstanceState = 'received' | 'prepared' | 'held' | 'discarded';
+export type DeliveryState = 'queued' | 'claimed' | 'inflight' | 'delivered' | 'deferred' | 'rejected' | 'held';
+
+export interface InstanceRow {
+  readonly id: InstanceId;
+  readonly customer: string;
+  readonly sourceKind: string;
+  readonly sourceName: string;
+  readonly sopClassUid: string;
+  /** The sender's own UIDs: identified data, never in logs or lists. */
+  readonly sopInstanceUid: string;
+  readonly studyInstanceUid: string | undefined;
+  readonly transferSyntaxUid: string;
+  readonly bytes: number;
+  readonly digest: string;
+  readonly receivedAtMs: number;
+  readonly priority: 'high' | 'normal';
+  readonly state: InstanceState;
+  /** Error code and path-only detail of why it is held, or the rule that discarded it. */
+  readonly reason: string | undefined;
+  readonly reasonDetail: string | undefined;
+  /** Undefined once the identified bytes were erased. */
+  readonly location: SpoolLocation | undefined;
+  readonly prepared: PreparedOutput | undefined;
+}
+
+/** What `prepare` produced; everything in it is de-identified. */
+export interface PreparedOutput {
+  readonly location: PreparedLocation;
+  /** Pseudonymous identifiers and image descriptions as JSON, interpreted by `delivery/`. */
+  readonly manifest: string;
+  /** Pseudonymous series UID (or study, or instance): what is batched together. */
+  readonly studyKey: string;
+  readonly seriesKey: string;
+  readonly bytes: number;
+}
+
+export interface DeliveryRow {
+  readonly id: number;
+  readonly instance: InstanceId;
+  readonly destination: string;
+  readonly state: DeliveryState;
+  readonly attempts: number;
+  /** When it became owed; the age budget counts from here. */
+  readonly createdAtMs: number;
+  readonly dueAtMs: number;
+  readonly priority: 'high' | 'normal';
+  readonly reason: string | undefined;
+  readonly reasonDetail: string | undefined;
+  /** What the destination said when it took it. */
+  readonly receipt: string | undefined;
+}
+
+export interface ClaimedDelivery {
+  readonly delivery: DeliveryRow;
+  readonly instance: InstanceRow;
+  readonly prepared: PreparedOutput;
+}
+
+export type AcceptOutcome =
+  | { readonly kind: 'accepted' }
+  /** Same customer and SOP Instance UID, same digest: Success, and nothing is owed twice. */
+  | { readonly kind: 'duplicate'; readonly of: InstanceId };
+
+export interface FlowCounts {
+  readonly received: number;
+  readonly prepared: number;
+  readonly held: number;
+  readonly discarded: number;
+  /** By destination. */
+  readonly deliveries: Readonly<Record<string, Readonly<Record<DeliveryState, number>>>>;
+}
+
+/** One line of the ledger: received = delivered + held + discarded + onTheWay, always. */
+export interface LedgerLine {
+  readonly customer: string;
+  readonly sourceName: string;
+  /** The sender's Study Instance UID, only for those allowed to see it. */
+  readonly studyInstanceUid: string | undefined;
+  readonly received: number;
+  readonly delivered: number;
+  readonly held: number;
+  readonly discarded: number;
+  readonly onTheWay: number;
+}
+
+export interface Store {
+  /** Makes the row for committed bytes. Idempotent by id (recovery repeats it). */
+  accept(spooled: SpooledInstance, studyInstanceUid: string | undefined): Promise<AcceptOutcome>;
+  /** Other committed content under the same customer and SOP Instance UID, for the duplicate policy. */
+  findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined>;
+  instance(id: InstanceId): Promise<InstanceRow | undefined>;
+  /** Received and not yet taken by a worker of this process, oldest (high priority first), at most `limit`. */
+  takeReceived(limit: number): Promise<InstanceRow[]>;
+  /** prepared, with one queued delivery a destination. An instance that no destination takes is discarded by the caller instead. */
+  markPrepared(id: InstanceId, output: PreparedOutput, destinations: readonly string[]): Promise<void>;
+  hold(id: InstanceId, reason: string, detail: string | undefined): Promise<void>;
+  discard(id: InstanceId, rule: string): Promise<void>;
+  /** held -> received (processed anew) by an operator; its held deliveries are queued again when already prepared. */
+  release(id: InstanceId, by: string): Promise<void>;
+  /**
+   * One study's patient: false when this study was already seen with another patient key (both opaque keyed hashes).
+   */
+  bindStudyToPatient(customer: string, studyKey: string, patientKey: string): Promise<boolean>;
+
+  /** Claims due deliveries of one destination that share a batch key; high priority first, then oldest. */
+  claim(destination: string, options: ClaimOptions): Promise<ClaimedDelivery[]>;
+  markInflight(deliveries: readonly number[]): Promise<void>;
+  settle(deliveries: readonly number[], receipt: string): Promise<void>;
+  defer(deliveries: readonly number[], dueAtMs: number, reason: string, detail: string | undefined): Promise<void>;
+  holdDeliveries(deliveries: readonly number[], reason: string, detail: string | undefined): Promise<void>;
+  /** Back to queued without an attempt counted (shutdown, circuit open). */
+  unclaim(deliveries: readonly number[]): Promise<void>;
+  /** After a restart: claimed -> queued; inflight -> queued where the destination is idempotent, else held. */
+  requeueAfterRestart(idempotent: (destination: string) => boolean): Promise<{ requeued: number; held: number }>;
+  /** When the next deferred delivery of a destination is due; undefined when none waits. */
+  nextDueAtMs(destination: string): Promise<number | undefined>;
+
+  /** Settled everywhere and old enough: identified bytes may go. */
+  erasable(settledBeforeMs: number, limit: number): Promise<InstanceRow[]>;
+  markErased(id: InstanceId, what: 'received' | 'prepared'): Promise<void>;
+
+  counts(): Promise<FlowCounts>;
+  ledger(options: { customer?: string; limit: number }): Promise<LedgerLine[]>;
+  list(options: ListOptions): Promise<InstanceRow[]>;
+  deliveriesOf(id: InstanceId): Promise<DeliveryRow[]>;
+  close(): Promise<void>;
+}
+
+export interface ClaimOptions {
+  readonly nowMs: number;
+  readonly by: 'instance' | 'series' | 'study';
+  readonly maxInstances: number;
+  readonly maxBytes: number;
+  /** A batch that is not full waits until its newest member is this old; 0 claims at once. */
+  readonly idleMs: number;
+}
+
+export interface ListOptions {
+  readonly state?: InstanceState;
+  readonly customer?: string;
+  readonly deliveryState?: DeliveryState;
+  readonly destination?: string;
+  readonly limit: number;
+  /** Exclusive upper bound of the id, for paging from newest to oldest. */
+  readonly beforeId?: InstanceId;
+}
