@@ -3,8 +3,8 @@
  * no identifying value: instances appear by our own id, sources by their configured name, reasons by code and path.
  */
 import type { InstanceId } from '../core/identifier.ts';
-import type { DeliveryRow, FlowCounts, InstanceState, LedgerLine, ListOptions } from '../queue/store.ts';
 import type { SpoolSpace } from '../queue/spool.ts';
+import type { DeliveryRow, FlowCounts, InstanceState, LedgerLine, ListOptions } from '../queue/store.ts';
 
 /** An instance as a list may show it. */
 export interface InstanceSummary {
@@ -37,7 +37,11 @@ export interface GatewayStatus {
   readonly counts: FlowCounts;
   readonly space: SpoolSpace;
   readonly associations: number;
-  readonly listeners: readonly { readonly kind: 'dicom' | 'dicom-tls' | 'http'; readonly host: string; readonly port: number }[];
+  readonly listeners: readonly {
+    readonly kind: 'dicom' | 'dicom-tls' | 'http';
+    readonly host: string;
+    readonly port: number;
+  }[];
   readonly destinations: readonly DestinationStatus[];
 }
 

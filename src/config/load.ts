@@ -1,0 +1,237 @@
+/**
+ * Reads `lethe.yaml` in two steps: what was written (typed, unknown keys refused with the nearest known one, line and
+ * column named), then what it resolves to (environment expanded, paths absolute, sizes in bytes, frozen). Refuses to
+ * start rather than guess. Secrets stay references until `openSecret` reads them where they are needed.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { Compile } from 'typebox/compile';
+import { type Document, isSeq, LineCounter, parseDocument } from 'yaml';
+import { LetheError } from '../core/errors.ts';
+import { nearestName } from './nearest.ts';
+import { type Configuration, ConfigurationSchema, type SecretReference } from './schema.ts';
+
+export interface LoadedConfiguration {
+  readonly configuration: Configuration;
+  /** Absolute path of the file, undefined when defaults alone are used. */
+  readonly path: string | undefined;
+  /** Folder that relative paths are relative to. */
+  readonly baseDir: string;
+}
+
+export interface LoadOptions {
+  /** Explicit path (`--config`); must exist. */
+  readonly path?: string | undefined;
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+const validator = Compile(ConfigurationSchema);
+const FILE_BYTES_MAX = 1024 * 1024; // a configuration is written by hand
+
+/** @throws CONFIG_UNREADABLE, CONFIG_INVALID */
+export function loadConfiguration(options: LoadOptions): LoadedConfiguration {
+  const explicit = options.path ?? options.env['LETHE_CONFIG'];
+  const path = resolve(options.cwd, explicit ?? 'lethe.yaml');
+  if (!existsSync(path)) {
+    if (explicit !== undefined) throw new LetheError('CONFIG_UNREADABLE', { path });
+    return resolved(parseConfiguration('{}', 'defaults', options.env), undefined, options);
+  }
+  return resolved(parseConfiguration(readText(path), path, options.env), path, options);
+}
+
+function readText(path: string): string {
+  try {
+    const bytes = readFileSync(path);
+    if (bytes.length > FILE_BYTES_MAX)
+      throw new LetheError('CONFIG_INVALID', { path, bytes: bytes.length, bytesMax: FILE_BYTES_MAX });
+    return bytes.toString('utf8');
+  } catch (error) {
+    if (error instanceof LetheError) throw error;
+    throw new LetheError('CONFIG_UNREADABLE', { path }, { cause: error });
+  }
+}
+
+/** Text -> typed configuration with all defaults. @throws CONFIG_INVALID naming line and column */
+export function parseConfiguration(text: string, path: string, env: LoadOptions['env']): Configuration {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
+  const fault = document.errors[0];
+  if (fault !== undefined) {
+    const at = lines.linePos(fault.pos[0]);
+    throw new LetheError('CONFIG_INVALID', { path, line: at.line, column: at.col, problem: firstLine(fault.message) });
+  }
+  const value = expandEnvironment(document.toJS() ?? {}, env, path);
+  const complete = validator.Default(value);
+  if (!validator.Check(complete)) throw invalid(complete, document, lines, path);
+  return complete;
+}
+
+function invalid(value: unknown, document: Document, lines: LineCounter, path: string): LetheError {
+  const errors = [...validator.Errors(value)];
+  const unknown = errors.find(
+    (error) => error.schemaPath.endsWith('/additionalProperties') && error.keyword === 'boolean',
+  );
+  const chosen = unknown ?? deepest(errors) ?? { instancePath: '', message: 'is not valid' };
+  const keys = chosen.instancePath.split('/').slice(1);
+  const at = positionOf(document, lines, keys);
+  const where = {
+    path,
+    ...(at === undefined ? {} : { line: at.line, column: at.col }),
+    key: keys.join('.') || '(top)',
+  };
+  if (unknown !== undefined) {
+    const known = knownKeys(keys.slice(0, -1));
+    const nearest = nearestName(keys.at(-1) ?? '', known);
+    return new LetheError('CONFIG_INVALID', {
+      ...where,
+      problem: 'unknown key',
+      ...(nearest === undefined ? {} : { didYouMean: nearest }),
+    });
+  }
+  return new LetheError('CONFIG_INVALID', { ...where, problem: chosen.message });
+}
+
+/** In a union every branch complains; the complaint furthest inside is the one about what was meant. */
+function deepest<E extends { instancePath: string }>(errors: readonly E[]): E | undefined {
+  return errors.toSorted((a, b) => b.instancePath.split('/').length - a.instancePath.split('/').length)[0];
+}
+
+function positionOf(
+  document: Document,
+  lines: LineCounter,
+  keys: readonly string[],
+): { line: number; col: number } | undefined {
+  for (let depth = keys.length; depth > 0; depth--) {
+    const node = document.getIn(keys.slice(0, depth).map(indexOrKey(document)), true);
+    const range = (node as { range?: [number, number, number] } | undefined)?.range;
+    if (range !== undefined) return lines.linePos(range[0]);
+  }
+  return undefined;
+}
+
+function indexOrKey(document: Document): (key: string, index: number, keys: string[]) => string | number {
+  return (key, index, keys) => (isSeq(document.getIn(keys.slice(0, index), true)) ? Number(key) : key);
+}
+
+interface SchemaNode {
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+  readonly items?: SchemaNode;
+  readonly anyOf?: readonly SchemaNode[];
+}
+
+function knownKeys(path: readonly string[]): string[] {
+  let nodes: SchemaNode[] = [ConfigurationSchema as SchemaNode];
+  for (const key of path)
+    nodes = nodes
+      .flatMap(branches)
+      .flatMap((node) => [node.properties?.[key], /^\d+$/.test(key) ? node.items : undefined])
+      .filter((node) => node !== undefined);
+  return [...new Set(nodes.flatMap(branches).flatMap((node) => Object.keys(node.properties ?? {})))];
+}
+
+function branches(node: SchemaNode): SchemaNode[] {
+  return node.anyOf === undefined ? [node] : node.anyOf.flatMap(branches);
+}
+
+function expandEnvironment(value: unknown, env: LoadOptions['env'], path: string): unknown {
+  if (typeof value === 'string')
+    return value.replace(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+      const found = env[name];
+      if (found === undefined)
+        throw new LetheError('CONFIG_INVALID', { path, problem: `environment variable ${name} is not set` });
+      return found;
+    });
+  if (Array.isArray(value)) return value.map((item) => expandEnvironment(item, env, path));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expandEnvironment(item, env, path)]));
+}
+
+function resolved(configuration: Configuration, path: string | undefined, options: LoadOptions): LoadedConfiguration {
+  const baseDir = path === undefined ? options.cwd : dirname(path);
+  const at = (file: string) => (isAbsolute(file) ? file : resolve(baseDir, file));
+  const dataDir =
+    options.env['LETHE_DATA_DIR'] === undefined
+      ? at(configuration.dataDir)
+      : resolve(options.cwd, options.env['LETHE_DATA_DIR']);
+  const complete: Configuration = {
+    ...configuration,
+    dataDir,
+    folders: configuration.folders.map((folder) => ({ ...folder, path: at(folder.path) })),
+  };
+  checkPolicies(complete, path ?? 'defaults');
+  return { configuration: Object.freeze(complete), path, baseDir };
+}
+
+/** What single keys cannot say: combinations that would be unsafe or impossible. */
+function checkPolicies(configuration: Configuration, path: string): void {
+  const { dicom, http } = configuration;
+  const refuse = (key: string, problem: string): never => {
+    throw new LetheError('CONFIG_INVALID', { path, key, problem });
+  };
+  if (!isLoopback(dicom.host) && dicom.peers === undefined)
+    refuse('dicom.peers', 'a listener beyond loopback needs an explicit peer policy (a list of peers, or any)');
+  if (!isLoopback(http.host) && (http.users ?? []).length === 0)
+    refuse('http.users', 'a console beyond loopback needs users');
+  if (configuration.store !== 'sqlite') refuse('store', 'only sqlite is available in this version');
+  if (configuration.objects !== 'local') refuse('objects', 'only local is available in this version');
+  const names = new Set<string>();
+  for (const { name } of configuration.destinations ?? []) {
+    if (names.has(name)) refuse('destinations', `two destinations are called ${name}`);
+    names.add(name);
+  }
+  for (const rule of configuration.rules) {
+    const strange =
+      configuration.destinations === undefined ? undefined : rule.destinations?.find((name) => !names.has(name));
+    if (strange !== undefined) refuse(`rules.${rule.name}.destinations`, `no destination is called ${strange}`);
+  }
+  for (const folder of configuration.folders) {
+    if ((folder.customers === undefined) === (folder.customer === undefined))
+      refuse('folders', 'each folder takes exactly one of customers: subfolders and customer: NAME');
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 1024,
+  Mi: 1024 ** 2,
+  Gi: 1024 ** 3,
+  Ti: 1024 ** 4,
+};
+
+/** `64MiB` -> 67108864. Numbers pass. The schema has checked the shape. */
+export function sizeBytes(size: number | string): number {
+  if (typeof size === 'number') return size;
+  const [, amount, unit] = /^([0-9.]+)\s*([kKMGT]i?)?B?$/.exec(size) ?? [];
+  const factor = UNITS[(unit ?? '').replace('K', 'Ki').replace('Kii', 'Ki')] ?? UNITS[unit ?? ''];
+  if (amount === undefined || factor === undefined) throw new LetheError('CONFIG_INVALID', { problem: 'not a size' });
+  return Math.round(Number(amount) * factor);
+}
+
+/** Reads a secret where it is needed. @throws CONFIG_SECRET_MISSING */
+export function openSecret(reference: SecretReference, baseDir: string, env: LoadOptions['env']): string {
+  if (typeof reference === 'string') return reference;
+  if ('env' in reference) {
+    const value = env[reference.env];
+    if (value === undefined || value === '') throw new LetheError('CONFIG_SECRET_MISSING', { env: reference.env });
+    return value;
+  }
+  const path = isAbsolute(reference.file) ? reference.file : resolve(baseDir, reference.file);
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    throw new LetheError('CONFIG_SECRET_MISSING', { file: path }, { cause: error });
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? '';
+}

@@ -1,0 +1,452 @@
+/**
+ * The one declared schema of `lethe.yaml`: types, `lethe.schema.json`, `docs/config.md` and the checks all come from
+ * here. Every key has a one-sentence description; durations and sizes carry their unit in the name or take a size text
+ * such as `64MiB`. Unknown keys are refused (load.ts names the nearest known one).
+ */
+import Type, { type Static } from 'typebox';
+
+const strict = { additionalProperties: false } as const;
+/** A whole section may be left out: each of its keys has a default. */
+const section = { ...strict, default: {} } as const;
+
+const Port = (description: string, defaultPort?: number) =>
+  Type.Integer({
+    minimum: 0,
+    maximum: 65535,
+    description,
+    ...(defaultPort === undefined ? {} : { default: defaultPort }),
+  });
+
+/** A number of bytes, or a text such as `64MiB`, `1.5GB`. */
+export const Size = (description: string, defaultSize: string) =>
+  Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^[0-9]+(\\.[0-9]+)?\\s*([kKMGT]i?)?B?$' })], {
+    description,
+    default: defaultSize,
+  });
+
+/** A secret: never written in the file itself, but in a file or the environment. */
+export const Secret = Type.Union([
+  Type.String({ description: 'The secret itself; write it as ${NAME} so that it comes from the environment.' }),
+  Type.Object({ file: Type.String({ description: 'Path of a file that holds the secret.' }) }, strict),
+  Type.Object({ env: Type.String({ description: 'Name of an environment variable that holds the secret.' }) }, strict),
+]);
+
+const AeTitle = (description: string, defaultTitle?: string) =>
+  Type.String({
+    minLength: 1,
+    maxLength: 16,
+    pattern: '^[^\\\\\\x00-\\x1f]+$',
+    description,
+    ...(defaultTitle === undefined ? {} : { default: defaultTitle }),
+  });
+
+const Tls = Type.Object(
+  {
+    port: Port('DIMSE-TLS port; beside the plain one.', 2762),
+    cert: Type.String({ description: 'PEM file with our certificate chain; read again when it changes.' }),
+    key: Type.String({ description: 'PEM file with our private key.' }),
+    ca: Type.Optional(Type.String({ description: 'PEM file with the authorities that sign peers.' })),
+    clientAuth: Type.Union([Type.Literal('required'), Type.Literal('optional'), Type.Literal('none')], {
+      default: 'required',
+      description: 'Whether peers must show a certificate.',
+    }),
+  },
+  strict,
+);
+
+const Peer = Type.Object(
+  {
+    aeTitle: AeTitle('Calling AE title of the peer.'),
+    host: Type.Optional(Type.String({ description: 'Address or network (CIDR) it must come from.' })),
+    customer: Type.Optional(Type.String({ description: 'Customer its instances belong to.' })),
+    tlsName: Type.Optional(
+      Type.String({ description: 'Name its certificate must show (subject alternative name or common name).' }),
+    ),
+  },
+  strict,
+);
+
+const Dicom = Type.Object(
+  {
+    enabled: Type.Boolean({ default: true, description: 'Whether the DICOM listener runs.' }),
+    host: Type.String({
+      default: '127.0.0.1',
+      description: 'Address to listen on; anything but loopback asks for an explicit peer policy.',
+    }),
+    port: Port('Port of the storage SCP.', 11112),
+    aeTitle: AeTitle('Our AE title.', 'LETHE'),
+    aeTitles: Type.Array(
+      Type.Object(
+        {
+          aeTitle: AeTitle('A further called AE title.'),
+          customer: Type.Optional(Type.String({ description: 'Customer of what is sent to it.' })),
+          profile: Type.Optional(Type.String({ description: 'De-identification profile of what is sent to it.' })),
+        },
+        strict,
+      ),
+      { default: [], description: 'Further called AE titles, each may pick customer and profile.' },
+    ),
+    maxAssociations: Type.Integer({
+      minimum: 1,
+      maximum: 1024,
+      default: 32,
+      description: 'Associations at once, over all peers.',
+    }),
+    maxAssociationsPerPeer: Type.Integer({
+      minimum: 1,
+      maximum: 1024,
+      default: 16,
+      description: 'Associations at once from one address.',
+    }),
+    peers: Type.Optional(
+      Type.Union([Type.Literal('any'), Type.Array(Peer)], {
+        description: '`any`, or the list of peers that may send. Default: any on loopback, none elsewhere.',
+      }),
+    ),
+    tls: Type.Optional(Tls),
+    artimSeconds: Type.Number({ minimum: 1, maximum: 600, default: 30, description: 'ARTIM timer (PS3.8 §9.1.5).' }),
+    idleSeconds: Type.Number({
+      minimum: 1,
+      maximum: 86400,
+      default: 300,
+      description: 'An association without traffic is aborted after this.',
+    }),
+    duplicates: Type.Union([Type.Literal('refuse'), Type.Literal('keep')], {
+      default: 'keep',
+      description: 'Same SOP Instance UID with other content: refuse it (0111), or keep both versions.',
+    }),
+    unknownSopClasses: Type.Union([Type.Literal('accept'), Type.Literal('reject')], {
+      default: 'accept',
+      description: 'SOP classes that PS3.4 does not know: accept and store as they are, or reject the context.',
+    }),
+  },
+  section,
+);
+
+const User = Type.Object(
+  {
+    name: Type.String({ minLength: 1, description: 'User name.' }),
+    passwordHash: Type.String({ description: 'scrypt hash as printed by `lethe check --hash-password`.' }),
+    role: Type.Union([Type.Literal('viewer'), Type.Literal('operator'), Type.Literal('privacy')], {
+      default: 'viewer',
+      description: 'What the user may do.',
+    }),
+  },
+  strict,
+);
+
+const Http = Type.Object(
+  {
+    enabled: Type.Boolean({ default: true, description: 'Whether the HTTP server (intake, console, metrics) runs.' }),
+    host: Type.String({
+      default: '127.0.0.1',
+      description: 'Address to listen on; anything but loopback asks for users.',
+    }),
+    port: Port('Port of the HTTP server.', 8042),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          cert: Type.String({ description: 'PEM certificate chain.' }),
+          key: Type.String({ description: 'PEM private key.' }),
+        },
+        strict,
+      ),
+    ),
+    users: Type.Optional(Type.Array(User, { description: 'Users of the console and the API.' })),
+  },
+  section,
+);
+
+const Folder = Type.Object(
+  {
+    path: Type.String({ description: 'Folder to watch.' }),
+    customers: Type.Optional(
+      Type.Literal('subfolders', { description: 'One subfolder a customer; otherwise `customer` names the one.' }),
+    ),
+    customer: Type.Optional(Type.String({ description: 'Customer of everything in this folder.' })),
+    pollSeconds: Type.Number({
+      minimum: 0.1,
+      maximum: 3600,
+      default: 2,
+      description: 'How often the folder is looked at.',
+    }),
+    stableSeconds: Type.Number({
+      minimum: 0,
+      maximum: 3600,
+      default: 2,
+      description: 'A file is taken when its size and time did not change for this long.',
+    }),
+  },
+  strict,
+);
+
+const Deidentification = Type.Object(
+  {
+    profile: Type.String({
+      default: 'default',
+      description: '`default` (= ai-inference), `basic`, `research`, `seed`, or the path of a YAML profile.',
+    }),
+    key: Type.Optional(
+      Type.Object(
+        {
+          file: Type.String({
+            description:
+              'Key file (64 hexadecimal digits, owner-only). Default: one made at first start under dataDir/keys.',
+          }),
+        },
+        strict,
+      ),
+    ),
+  },
+  section,
+);
+
+const Rendering = Type.Object(
+  {
+    format: Type.Union([Type.Literal('jpeg'), Type.Literal('png'), Type.Literal('png16')], {
+      default: 'jpeg',
+      description: 'The consistent image format.',
+    }),
+    quality: Type.Integer({ minimum: 1, maximum: 100, default: 90, description: 'JPEG quality.' }),
+    onUnrepresentable: Type.Union([Type.Literal('hold'), Type.Literal('png'), Type.Literal('jpeg')], {
+      default: 'hold',
+      description:
+        'png16 of an image whose slope the contract cannot say: hold it, or send it in this 8-bit format instead.',
+    }),
+    maxEdge: Type.Optional(
+      Type.Integer({
+        minimum: 16,
+        maximum: 65535,
+        description: 'Larger images are scaled down to this many pixels on the longer edge.',
+      }),
+    ),
+    frameTimeoutSeconds: Type.Number({
+      minimum: 1,
+      maximum: 600,
+      default: 20,
+      description: 'A frame that takes longer to decode holds its instance.',
+    }),
+    workers: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 64,
+        description: 'Worker threads. Default: one less than the cores, at least one.',
+      }),
+    ),
+  },
+  section,
+);
+
+const Batching = Type.Object(
+  {
+    by: Type.Union([Type.Literal('series'), Type.Literal('study'), Type.Literal('instance')], {
+      default: 'series',
+      description: 'What goes into one request.',
+    }),
+    maxImages: Type.Integer({
+      minimum: 1,
+      maximum: 10000,
+      default: 32,
+      description: 'Instances in one request at most.',
+    }),
+    maxBytes: Size('Bytes of image data in one request at most.', '64MiB'),
+    idleSeconds: Type.Number({
+      minimum: 0,
+      maximum: 3600,
+      default: 5,
+      description: 'A batch that is not full is sent when nothing came for this long.',
+    }),
+  },
+  section,
+);
+
+const Auth = Type.Union([
+  Type.Object({ type: Type.Literal('none') }, strict),
+  Type.Object({ type: Type.Literal('basic'), user: Type.String(), password: Secret }, strict),
+  Type.Object({ type: Type.Literal('bearer'), token: Secret }, strict),
+  Type.Object({ type: Type.Literal('api-key'), header: Type.String({ default: 'X-API-Key' }), key: Secret }, strict),
+  Type.Object(
+    {
+      type: Type.Literal('oauth2'),
+      tokenUrl: Type.String(),
+      clientId: Type.String(),
+      clientSecret: Secret,
+      scope: Type.Optional(Type.String()),
+    },
+    strict,
+  ),
+]);
+
+const common = {
+  name: Type.String({
+    pattern: '^[a-zA-Z0-9_-]{1,64}$',
+    description: 'Name of the destination, for people, metrics and the store.',
+  }),
+};
+const http = {
+  url: Type.String({ pattern: '^https?://', description: 'Base URL.' }),
+  auth: Type.Optional(Auth),
+  ca: Type.Optional(Type.String({ description: 'PEM file with the authorities of the destination.' })),
+  clientCert: Type.Optional(Type.Object({ cert: Type.String(), key: Type.String() }, strict)),
+  proxy: Type.Optional(Type.String({ description: 'URL of an HTTP proxy.' })),
+  timeoutSeconds: Type.Number({
+    minimum: 1,
+    maximum: 3600,
+    default: 60,
+    description: 'An answer that takes longer counts as ambiguous.',
+  }),
+};
+
+const Destination = Type.Union([
+  Type.Object(
+    {
+      ...common,
+      type: Type.Literal('image-api'),
+      ...http,
+      openapi: Type.Optional(Type.String({ description: 'A newer OpenAPI document of the backend; ours otherwise.' })),
+      gzip: Type.Boolean({ default: false, description: 'Compress request bodies; only where the backend takes it.' }),
+    },
+    strict,
+  ),
+  Type.Object({ ...common, type: Type.Literal('stow-rs'), ...http }, strict),
+  Type.Object(
+    {
+      ...common,
+      type: Type.Literal('dicom'),
+      host: Type.String({ description: 'Host of the storage SCP.' }),
+      port: Port('Port of the storage SCP.'),
+      calledAeTitle: AeTitle('AE title of the peer.'),
+      callingAeTitle: Type.Optional(AeTitle('AE title we use; dicom.aeTitle otherwise.')),
+    },
+    strict,
+  ),
+  Type.Object(
+    {
+      ...common,
+      type: Type.Literal('folder'),
+      path: Type.String({ description: 'Folder that receives study/series/instance files.' }),
+    },
+    strict,
+  ),
+]);
+
+const Limits = Type.Object(
+  {
+    minFreeDiskBytes: Size('Below this much free disk nothing is accepted.', '1GiB'),
+    maxInstanceBytes: Size('An instance larger than this is refused.', '8GiB'),
+    maxHttpBodyBytes: Size('An HTTP body larger than this is refused.', '4GiB'),
+    maxAttempts: Type.Integer({
+      minimum: 1,
+      maximum: 100000,
+      default: 500,
+      description: 'Attempts to deliver before an instance is held.',
+    }),
+    maxAgeHours: Type.Number({
+      minimum: 0.01,
+      maximum: 8760,
+      default: 168,
+      description: 'Hours to try before an instance is held.',
+    }),
+    retryBaseSeconds: Type.Number({
+      minimum: 0.01,
+      maximum: 3600,
+      default: 1,
+      description: 'First retry after up to this; doubles each time.',
+    }),
+    retryMaxSeconds: Type.Number({
+      minimum: 0.1,
+      maximum: 86400,
+      default: 300,
+      description: 'Retries are never further apart than this.',
+    }),
+  },
+  section,
+);
+
+const Retention = Type.Object(
+  {
+    receivedMinutes: Type.Number({
+      minimum: 0,
+      maximum: 525600,
+      default: 0,
+      description: 'Identified bytes are erased this long after the last delivery settled.',
+    }),
+    preparedMinutes: Type.Number({
+      minimum: 0,
+      maximum: 525600,
+      default: 60,
+      description: 'De-identified output is erased this long after the last delivery settled.',
+    }),
+  },
+  section,
+);
+
+const RuleTerm = Type.Object(
+  {
+    element: Type.Optional(Type.String({ description: 'Keyword or tag, e.g. `Modality` or `(0008,0060)`.' })),
+    equals: Type.Optional(
+      Type.Union([Type.String(), Type.Array(Type.String())], { description: 'One of these values.' }),
+    ),
+    matches: Type.Optional(Type.String({ description: 'Regular expression the value must match.' })),
+    exists: Type.Optional(Type.Boolean({ description: 'Whether the element is there with a value.' })),
+    customer: Type.Optional(Type.String({ description: 'Customer of the instance.' })),
+    source: Type.Optional(Type.String({ description: 'Calling AE title, folder or client it came from.' })),
+  },
+  strict,
+);
+
+const Rule = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-zA-Z0-9_.-]{1,64}$', description: 'Name that stands on record as the reason.' }),
+    when: Type.Array(RuleTerm, { minItems: 1, description: 'All of these must be true.' }),
+    action: Type.Union([Type.Literal('discard'), Type.Literal('hold'), Type.Literal('route'), Type.Literal('urgent')], {
+      description: 'What happens.',
+    }),
+    destinations: Type.Optional(Type.Array(Type.String(), { description: 'For route: only these destinations.' })),
+  },
+  strict,
+);
+
+export const ConfigurationSchema = Type.Object(
+  {
+    dataDir: Type.String({
+      default: './data',
+      description: 'Spool, database, keys and audit; LETHE_DATA_DIR overrides.',
+    }),
+    dicom: Dicom,
+    http: Http,
+    folders: Type.Array(Folder, { default: [], description: 'Watched folders.' }),
+    deidentification: Deidentification,
+    rendering: Rendering,
+    batching: Batching,
+    destinations: Type.Optional(
+      Type.Array(Destination, {
+        description: 'Where results go. Default: the reference backend, started with the gateway.',
+      }),
+    ),
+    rules: Type.Array(Rule, {
+      default: [],
+      description: 'Rules that discard, hold, route or hurry; the first that matches of each kind counts.',
+    }),
+    store: Type.String({
+      default: 'sqlite',
+      pattern: '^(sqlite|postgres(ql)?://.+)$',
+      description: 'Queue and ledger.',
+    }),
+    objects: Type.String({ default: 'local', pattern: '^(local|s3://.+)$', description: 'Where bytes are kept.' }),
+    limits: Limits,
+    retention: Retention,
+    logLevel: Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')], {
+      default: 'info',
+      description: 'Least severe level that is logged.',
+    }),
+  },
+  { ...strict, title: 'lethe.yaml' },
+);
+
+export type Configuration = Static<typeof ConfigurationSchema>;
+export type DestinationConfiguration = Static<typeof Destination>;
+export type AuthConfiguration = Static<typeof Auth>;
+export type SecretReference = Static<typeof Secret>;
+export type FolderConfiguration = Static<typeof Folder>;
+export type RuleConfiguration = Static<typeof Rule>;
