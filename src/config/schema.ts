@@ -26,7 +26,9 @@ export const Size = (description: string, defaultSize: string) =>
 
 /** A secret: never written in the file itself, but in a file or the environment. */
 export const Secret = Type.Union([
-  Type.String({ description: 'The secret itself; write it as ${NAME} so that it comes from the environment.' }),
+  Type.String({
+    description: 'The secret itself; let it come from the environment by a dollar sign and braces around the name.',
+  }),
   Type.Object({ file: Type.String({ description: 'Path of a file that holds the secret.' }) }, strict),
   Type.Object({ env: Type.String({ description: 'Name of an environment variable that holds the secret.' }) }, strict),
 ]);

@@ -95,7 +95,10 @@ export class WorkerPool<Job, Outcome> {
 
   #onMessage(slot: Slot<Job, Outcome>, worker: Worker, message: Message<Outcome>): void {
     if (slot.worker !== worker) return; // a replaced worker's last words
-    if ('progress' in message) return this.#expectProgress(slot);
+    if ('progress' in message) {
+      this.#expectProgress(slot);
+      return;
+    }
     const task = slot.task;
     clearTimeout(slot.deadline);
     slot.task = undefined;

@@ -1,0 +1,85 @@
+/**
+ * The pseudonym key on disk: 64 hexadecimal digits, readable by its owner alone. Made at first start; when data made
+ * with a key exist and the key is gone, the gateway refuses to start instead of making another, because every
+ * pseudonym would change. Each named customer works with a key derived from it, so that two customers' outputs cannot
+ * be joined.
+ */
+import { createHmac } from 'node:crypto';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Random } from '../core/clock.ts';
+import { LetheError } from '../core/errors.ts';
+
+export const KEY_BYTES = 32;
+export const DEFAULT_CUSTOMER = 'default';
+
+export interface KeyFileOptions {
+  readonly path: string;
+  /** True when the store holds anything: then a missing key is not made anew. */
+  readonly dataExist: boolean;
+  readonly random: Random;
+}
+
+export function defaultKeyPath(dataDir: string): string {
+  return join(dataDir, 'keys', 'pseudonym.key');
+}
+
+/** @throws DEID_KEY_MISSING, DEID_KEY_INVALID */
+export function loadOrMakeKey(options: KeyFileOptions): { key: Uint8Array; made: boolean } {
+  if (existsSync(options.path)) return { key: readKeyFile(options.path), made: false };
+  if (options.dataExist) throw new LetheError('DEID_KEY_MISSING', { path: options.path });
+  const key = options.random.bytes(KEY_BYTES);
+  mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
+  writeDurably(options.path, `${Buffer.from(key).toString('hex')}\n`);
+  return { key, made: true };
+}
+
+/** @throws DEID_KEY_MISSING, DEID_KEY_INVALID */
+export function readKeyFile(path: string): Uint8Array {
+  if (!existsSync(path)) throw new LetheError('DEID_KEY_MISSING', { path });
+  const mode = statSync(path).mode & 0o777;
+  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+    throw new LetheError('DEID_KEY_INVALID', {
+      path,
+      mode: mode.toString(8),
+      problem: 'others may read it; chmod 600',
+    });
+  }
+  const text = readFileSync(path, 'latin1').trim();
+  if (!/^[0-9a-fA-F]{64}$/.test(text))
+    throw new LetheError('DEID_KEY_INVALID', { path, problem: 'not 64 hexadecimal digits' });
+  return new Uint8Array(Buffer.from(text, 'hex'));
+}
+
+/** The default customer works with the key itself, so that `lethe deid --key` gives the same pseudonyms. */
+export function customerKey(key: Uint8Array, customer: string): Uint8Array {
+  if (customer === DEFAULT_CUSTOMER) return key;
+  return new Uint8Array(createHmac('sha256', key).update(`lethe customer key\0${customer}`).digest());
+}
+
+function writeDurably(path: string, text: string): void {
+  const file = openSync(path, 'wx', 0o600);
+  try {
+    writeSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  chmodSync(path, 0o600);
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
