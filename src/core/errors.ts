@@ -106,6 +106,21 @@ export const ERRORS = {
   // HTTP intake
   HTTP_NOT_DICOM: { blame: 'peer', disposition: 'reject', httpStatus: 400, message: 'The body holds no DICOM Part 10 file.' },
   HTTP_BODY_TOO_LARGE: { blame: 'peer', disposition: 'reject', httpStatus: 413, message: 'The body is larger than the limit.' },
+  HTTP_BODY_INCOMPLETE: { blame: 'peer', disposition: 'reject', httpStatus: 400, message: 'The body ended before it was whole; send it again.' },
+  HTTP_MULTIPART_MALFORMED: { blame: 'peer', disposition: 'reject', httpStatus: 400, message: 'The multipart body breaks RFC 2046.' },
+  HTTP_MEDIA_TYPE_UNSUPPORTED: { blame: 'peer', disposition: 'reject', httpStatus: 415, message: 'The media type or content coding of the body is not taken here.' },
+  HTTP_REQUEST_INVALID: { blame: 'peer', disposition: 'reject', httpStatus: 400, message: 'The request does not fit the description at /api/v1/openapi.json; the field is named.' },
+  HTTP_CUSTOMER_UNKNOWN: { blame: 'peer', disposition: 'reject', httpStatus: 400, message: 'No such customer is configured, or this user may not send for it.' },
+  HTTP_STUDY_MISMATCH: { blame: 'peer', disposition: 'reject', httpStatus: 409, message: 'The instance belongs to another study than the one in the request path.' },
+  HTTP_UNAUTHENTICATED: { blame: 'peer', disposition: 'reject', httpStatus: 401, message: 'The request needs the credentials of a configured user.' },
+  HTTP_FORBIDDEN: { blame: 'peer', disposition: 'reject', httpStatus: 403, message: 'This user may not do that.' },
+  HTTP_CROSS_SITE: { blame: 'peer', disposition: 'reject', httpStatus: 403, message: 'A page of another site made this request; only pages of the gateway itself may change something.' },
+  HTTP_HOST_UNKNOWN: { blame: 'peer', disposition: 'reject', httpStatus: 421, message: 'The request names a host this gateway does not answer for; add it to http.allowedHosts.' },
+  HTTP_TOO_MANY_ATTEMPTS: { blame: 'peer', disposition: 'retry', httpStatus: 429, message: 'Too many wrong credentials from this address; wait a minute.' },
+  HTTP_TOO_BUSY: { blame: 'us', disposition: 'retry', httpStatus: 503, message: 'The gateway has as many of these in hand as it allows; try again.' },
+  HTTP_NOT_FOUND: { blame: 'peer', disposition: 'reject', httpStatus: 404, message: 'There is nothing at this path.' },
+  HTTP_NOT_READY: { blame: 'operator', disposition: 'retry', httpStatus: 503, message: 'The gateway cannot take custody now; see /readyz.' },
+  HTTP_CONFLICT: { blame: 'peer', disposition: 'reject', httpStatus: 409, message: 'The instance is not in a state in which that can be done.' },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
