@@ -145,13 +145,25 @@ export const VRS: Readonly<Record<Vr, VrRow>> = {
 const LETTERS = 26;
 const LETTER_A = 0x41;
 const BY_LETTERS: (Vr | undefined)[] = new Array<Vr | undefined>(LETTERS * LETTERS).fill(undefined);
+const LONG_BY_LETTERS = new Uint8Array(LETTERS * LETTERS);
 for (const vr of Object.keys(VRS) as Vr[]) {
-  BY_LETTERS[(vr.charCodeAt(0) - LETTER_A) * LETTERS + vr.charCodeAt(1) - LETTER_A] = vr;
+  const place = placeOf(vr.charCodeAt(0), vr.charCodeAt(1));
+  BY_LETTERS[place] = vr;
+  LONG_BY_LETTERS[place] = VRS[vr].longLength ? 1 : 0;
+}
+
+function placeOf(first: number, second: number): number {
+  return (first - LETTER_A) * LETTERS + second - LETTER_A;
 }
 
 /** The VR of two bytes on the wire; undefined when they name none of this edition. */
 export function vrOfBytes(first: number, second: number): Vr | undefined {
-  return areLetters(first, second) ? BY_LETTERS[(first - LETTER_A) * LETTERS + second - LETTER_A] : undefined;
+  return areLetters(first, second) ? BY_LETTERS[placeOf(first, second)] : undefined;
+}
+
+/** `VRS[vr].longLength` by the two bytes on the wire, which must name a VR. */
+export function isLongLength(first: number, second: number): boolean {
+  return LONG_BY_LETTERS[placeOf(first, second)] === 1;
 }
 
 /** Two upper-case letters: what every VR, also one of a later edition, looks like (PS3.5 §6.2). */
