@@ -1,0 +1,155 @@
+/**
+ * A data set in memory, for headers: a tree of elements whose values are still encoded and are decoded when asked for.
+ * Values beyond `wholeValueBytesMax`, and fragments, are references into the source they were read from (`valueBytes`).
+ *
+ * Elements come in the order of the file. Where a tag occurs twice both are listed, lookups answer the last, and
+ * `warnings` names it: whoever removes or searches values walks `elements()`.
+ * Values in UN are read by the VR that the dictionary gives their tag, in little endian (PS3.5 §6.2.2).
+ */
+import type { ByteSource } from '../core/bytes.ts';
+import { LetheError } from '../core/errors.ts';
+import { type CharacterSet, characterSetOf } from './charset.ts';
+import { implicitVr } from './dictionary.ts';
+import { type Tag, tagHex, tagText } from './tag.ts';
+import { decodeNumbers, decodeText, parseDecimal, splitText } from './values.ts';
+import { VRS, type Vr } from './vr.ts';
+
+export interface Element {
+  readonly tag: Tag;
+  readonly vr: Vr;
+  /** Where the value begins in the source. */
+  readonly offset: number;
+  /** Bytes of the value in the source; of an undefined length, all that belongs to it, delimiter included. */
+  readonly length: number;
+  /** Absent: a sequence, fragments, or a value too large to keep. */
+  readonly value?: Uint8Array;
+  readonly items?: readonly DataSet[];
+  /** The first is the Basic Offset Table, which may be empty (PS3.5 A.4). */
+  readonly fragments?: readonly { offset: number; length: number }[];
+}
+
+export interface DataSetWarning {
+  readonly kind: 'duplicate' | 'out-of-order';
+  readonly tag: Tag;
+}
+
+const SPECIFIC_CHARACTER_SET = 0x00080005;
+const WARNINGS_MAX = 100;
+const NO_ITEMS: readonly DataSet[] = [];
+
+export class DataSet {
+  readonly littleEndian: boolean;
+  readonly #parent: DataSet | undefined;
+  readonly #elements: Element[] = [];
+  readonly #byTag = new Map<Tag, Element>();
+  readonly #warnings: DataSetWarning[] = [];
+  #characterSet: CharacterSet | undefined;
+
+  constructor(littleEndian: boolean, parent?: DataSet) {
+    this.littleEndian = littleEndian;
+    this.#parent = parent;
+  }
+
+  /** For whoever reads a data set: the next element of the file. */
+  append(element: Element): void {
+    const last = this.#elements.at(-1);
+    if (last !== undefined && last.tag >= element.tag) this.#warn(element.tag);
+    this.#elements.push(element);
+    this.#byTag.set(element.tag, element);
+  }
+
+  /** Breaches of the order of elements (PS3.5 §7.1) in this data set, not in its items; the first hundred. */
+  get warnings(): readonly DataSetWarning[] {
+    return this.#warnings;
+  }
+
+  /** Of this data set, else of the one around it (PS3.5 §7.5.3). @throws DICOM_CHARSET_UNKNOWN */
+  get characterSet(): CharacterSet {
+    if (this.#characterSet === undefined) {
+      const own = this.has(SPECIFIC_CHARACTER_SET);
+      if (!own && this.#parent !== undefined) return this.#parent.characterSet;
+      this.#characterSet = characterSetOf(this.strings(SPECIFIC_CHARACTER_SET));
+    }
+    return this.#characterSet;
+  }
+
+  elements(): Iterable<Element> {
+    return this.#elements;
+  }
+
+  has(tag: Tag): boolean {
+    return this.#byTag.has(tag);
+  }
+
+  element(tag: Tag): Element | undefined {
+    return this.#byTag.get(tag);
+  }
+
+  /** First value, decoded and without padding (numbers as decimal text, AT as eight digits); undefined if absent or empty. */
+  string(tag: Tag): string | undefined {
+    const [first] = this.strings(tag);
+    return first === '' ? undefined : first;
+  }
+
+  /** All values, empty ones as ''. @throws DICOM_CHARSET_UNKNOWN */
+  strings(tag: Tag): readonly string[] {
+    const element = this.#byTag.get(tag);
+    if (element?.value === undefined) return [];
+    const vr = meantVr(element);
+    if (VRS[vr].text) {
+      const characterSet = VRS[vr].charset ? this.characterSet : ASCII;
+      return splitText(decodeText(element.value, vr, characterSet), vr);
+    }
+    const numbers = this.numbers(tag);
+    return vr === 'AT' ? numbers.map(tagHex) : numbers.map(String);
+  }
+
+  /** First value; undefined if absent, empty or no number. */
+  number(tag: Tag): number | undefined {
+    const first = this.numbers(tag)[0];
+    return first === undefined || Number.isNaN(first) ? undefined : first;
+  }
+
+  /** All values of a numeric VR, of DS, or of IS; NaN where a value is no number. */
+  numbers(tag: Tag): readonly number[] {
+    const element = this.#byTag.get(tag);
+    if (element?.value === undefined) return [];
+    const vr = meantVr(element);
+    if (VRS[vr].text) return splitText(decodeText(element.value, vr, ASCII), vr).map(parseDecimal);
+    return decodeNumbers(element.value, vr, this.littleEndian || element.vr === 'UN');
+  }
+
+  /** The encoded value; undefined if absent, or too large to be here (see `valueBytes`). */
+  bytes(tag: Tag): Uint8Array | undefined {
+    return this.#byTag.get(tag)?.value;
+  }
+
+  items(tag: Tag): readonly DataSet[] {
+    return this.#byTag.get(tag)?.items ?? NO_ITEMS;
+  }
+
+  #warn(tag: Tag): void {
+    const kind = this.#byTag.has(tag) ? 'duplicate' : 'out-of-order';
+    if (this.#warnings.length < WARNINGS_MAX) this.#warnings.push({ kind, tag });
+  }
+}
+
+const ASCII = characterSetOf([]);
+
+/** UN says that the writer did not know the VR; the dictionary may. */
+function meantVr(element: Element): Vr {
+  return element.vr === 'UN' ? implicitVr(element.tag) : element.vr;
+}
+
+/**
+ * The bytes of a value, read from the source where the data set does not hold them.
+ * @throws DICOM_TOO_LARGE when it is longer than `bytesMax`, DICOM_TRUNCATED when the source ends before
+ */
+export function valueBytes(source: ByteSource, element: Element, bytesMax: number): Uint8Array {
+  if (element.value !== undefined) return element.value;
+  const { tag, offset, length } = element;
+  if (length > bytesMax) throw new LetheError('DICOM_TOO_LARGE', { tag: tagText(tag), length });
+  const bytes = source.read(offset, length);
+  if (bytes.length < length) throw new LetheError('DICOM_TRUNCATED', { tag: tagText(tag), offset, length });
+  return bytes.slice();
+}
