@@ -1,0 +1,48 @@
+/**
+ * How decoded samples relate to Bits Stored and High Bit. A codestream of full precision carries the cells as they
+ * are, with High Bit and what lies above it; a shorter one carries the stored bits alone, low aligned (PS3.5 §8.2).
+ */
+import { invalidCodestream } from '../codestream.ts';
+import { type DecodedFrame, describedFrame, type SampleArray } from '../decoded-frame.ts';
+import type { ImageDescription, PhotometricInterpretation } from '../image-description.ts';
+
+export interface CodedSamples {
+  readonly samples: SampleArray;
+  /** Bits a sample of the codestream. */
+  readonly precision: number;
+  readonly photometric: PhotometricInterpretation;
+}
+
+/** @throws IMAGING_CODESTREAM_INVALID where samples need more bits than the data set has for them */
+export function codedFrame(description: ImageDescription, coded: CodedSamples): DecodedFrame {
+  const { samples, precision } = coded;
+  // Subsampled chrominance is a matter of the codestream; what a decoder gives is one sample a pixel.
+  const photometric = coded.photometric === 'YBR_FULL_422' ? 'YBR_FULL' : coded.photometric;
+  const frame = { ...describedFrame(description, samples), photometric };
+  if (precision > description.highBit) return frame;
+  if (precision > description.bitsStored) assertWithin(samples, description.bitsStored);
+  return { ...frame, shift: 0 };
+}
+
+/**
+ * As `codedFrame`, for lossy coding, which may leave the range of Bits Stored by a little: values are clamped, as
+ * a mask would turn the brightest into the darkest.
+ */
+export function lossyFrame(description: ImageDescription, coded: CodedSamples): DecodedFrame {
+  const { bitsStored, signed } = description;
+  if (coded.precision > bitsStored && !signed) clamp(coded.samples, 2 ** bitsStored - 1);
+  return { ...codedFrame(description, coded), shift: 0 };
+}
+
+function assertWithin(samples: SampleArray, bits: number): void {
+  const limit = 2 ** bits;
+  for (let index = 0; index < samples.length; index++) {
+    if ((samples[index] ?? 0) >= limit) throw invalidCodestream('has values beyond Bits Stored', { bitsStored: bits });
+  }
+}
+
+function clamp(samples: SampleArray, maximum: number): void {
+  for (let index = 0; index < samples.length; index++) {
+    if ((samples[index] ?? 0) > maximum) samples[index] = maximum;
+  }
+}

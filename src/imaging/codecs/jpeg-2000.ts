@@ -1,0 +1,103 @@
+/**
+ * JPEG 2000 (ISO/IEC 15444-1), reversible and irreversible, by OpenJPEG. It reports nothing but an empty image when it
+ * fails, and prints why, so header, length and what it prints are all looked at. Also the one encoder that we need.
+ *
+ * API: `JPEG_2000_CODEC`, `encodeJpeg2000Lossless(samples, shape)`.
+ */
+import openjpeg, { type OpenJpegExports } from '@cornerstonejs/codec-openjpeg/wasmjs';
+import { words16 } from '../byte-order.ts';
+import type { PixelCodec } from '../codec.ts';
+import { checkHeader, checkSampleCount, invalidCodestream } from '../codestream.ts';
+import type { SampleArray } from '../decoded-frame.ts';
+import type { ImageDescription, PhotometricInterpretation } from '../image-description.ts';
+import { codedFrame } from './coded-frame.ts';
+import { type Jpeg2000Header, readJpeg2000Header } from './jpeg-2000-header.ts';
+import { WasmModule } from './wasm-module.ts';
+
+const MODULE = new WasmModule<OpenJpegExports>(openjpeg);
+
+export const JPEG_2000_CODEC: PixelCodec = {
+  name: 'JPEG 2000',
+  families: ['jpeg-2000'],
+  capability: 'decode and encode',
+  load: async () => {
+    const exports = await MODULE.load();
+    return (bytes, description) => {
+      const header = readJpeg2000Header(bytes);
+      checkJpeg2000(header, description);
+      const samples = MODULE.run(() => decode(exports, header));
+      checkSampleCount(samples.length, description);
+      return codedFrame(description, {
+        samples,
+        precision: header.precision,
+        photometric: decodedPhotometric(header, description),
+      });
+    };
+  },
+};
+
+export interface EncoderShape {
+  readonly rows: number;
+  readonly columns: number;
+  readonly samplesPerPixel: 1 | 3;
+  readonly bitsStored: number;
+  readonly signed: boolean;
+}
+
+/**
+ * One frame as a reversible JPEG 2000 codestream, colour with the reversible component transform (YBR_RCT).
+ * @param samples rows × columns × samplesPerPixel, pixel by pixel; signed ones in two's complement of the array's width
+ */
+export async function encodeJpeg2000Lossless(
+  samples: Uint8Array | Uint16Array,
+  shape: EncoderShape,
+): Promise<Uint8Array> {
+  const exports = await MODULE.load();
+  const { rows, columns, samplesPerPixel, bitsStored, signed } = shape;
+  return MODULE.run(() => {
+    const encoder = new exports.J2KEncoder();
+    try {
+      const info = {
+        width: columns,
+        height: rows,
+        bitsPerSample: bitsStored,
+        componentCount: samplesPerPixel,
+        isSigned: signed,
+      };
+      const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+      encoder.getDecodedBuffer(info).set(bytes);
+      encoder.setQuality(true, 0);
+      encoder.encode();
+      return new Uint8Array(encoder.getEncodedBuffer());
+    } finally {
+      encoder.delete();
+    }
+  });
+}
+
+/** @throws IMAGING_CODESTREAM_INVALID */
+export function checkJpeg2000(header: Jpeg2000Header, description: ImageDescription): void {
+  checkHeader(header, description);
+  if (header.subsampled) throw invalidCodestream('has components of different sizes');
+  if (header.precision > 16) throw invalidCodestream('has more than 16 bits a sample', { precision: header.precision });
+}
+
+/** What the samples are once the decoder has inverted the component transform, whatever the label said before. */
+export function decodedPhotometric(header: Jpeg2000Header, description: ImageDescription): PhotometricInterpretation {
+  if (header.components !== 3) return description.photometric;
+  const { photometric } = description;
+  // Tolerance: labelled YBR_RCT or YBR_ICT although no transform was applied; the codestream knows (test: codecs).
+  return header.componentTransform || photometric === 'YBR_RCT' || photometric === 'YBR_ICT' ? 'RGB' : photometric;
+}
+
+function decode(exports: OpenJpegExports, header: Jpeg2000Header): SampleArray {
+  const decoder = new exports.J2KDecoder();
+  try {
+    decoder.getEncodedBuffer(header.stream.length).set(header.stream);
+    decoder.decode();
+    const bytes = new Uint8Array(decoder.getDecodedBuffer());
+    return header.precision > 8 ? words16(bytes) : bytes;
+  } finally {
+    decoder.delete();
+  }
+}

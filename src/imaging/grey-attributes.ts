@@ -1,0 +1,105 @@
+/**
+ * Where the numbers of the grey pipeline stand: at the top level, or for enhanced objects in the functional groups,
+ * per frame first, then shared (PS3.3 §C.7.6.16): Pixel Value Transformation (§C.7.6.16.2.9) and Frame VOI LUT
+ * (§C.7.6.16.2.10).
+ */
+import type { ByteSource } from '../core/bytes.ts';
+import type { DataSet } from '../dicom/data-set.ts';
+import type { Tag } from '../dicom/tag.ts';
+import type { ImageDescription } from './image-description.ts';
+import { type LookUpTable, readDescriptor, readEntries } from './lut.ts';
+import { TAGS } from './tags.ts';
+import { isValidWindow, type Window, type WindowFunction } from './voi.ts';
+
+export type ModalityTransform =
+  | { readonly kind: 'linear'; readonly slope: number; readonly intercept: number }
+  | { readonly kind: 'lut'; readonly table: LookUpTable };
+
+export interface VoiChoices {
+  /** In the order of the data set; the first is the one to show unless somebody chooses (PS3.3 §C.11.2.1.2). */
+  readonly windows: readonly Window[];
+  readonly tables: readonly (() => LookUpTable)[];
+}
+
+/** Stored values that mean "no image here" (PS3.3 §C.7.5.1.1.2), inclusive. */
+export interface PaddingRange {
+  readonly low: number;
+  readonly high: number;
+}
+
+export function modalityTransformOf(
+  source: ByteSource,
+  dataSet: DataSet,
+  description: ImageDescription,
+  frameIndex: number,
+): ModalityTransform {
+  const group = functionalGroup(dataSet, TAGS.PixelValueTransformationSequence, frameIndex) ?? dataSet;
+  const slope = group.number(TAGS.RescaleSlope);
+  const intercept = group.number(TAGS.RescaleIntercept);
+  const [lut] = dataSet.items(TAGS.ModalityLutSequence);
+  if (slope === undefined && intercept === undefined && lut !== undefined) {
+    const descriptor = readDescriptor(lut, TAGS.LutDescriptor, description.signed);
+    return { kind: 'lut', table: readEntries(source, lut, TAGS.LutData, descriptor) };
+  }
+  // Tolerance: a slope of 0 would make every image black; it is read as absent (test: grey).
+  return { kind: 'linear', slope: finite(slope) || 1, intercept: finite(intercept) ?? 0 };
+}
+
+export function voiChoicesOf(
+  source: ByteSource,
+  dataSet: DataSet,
+  frameIndex: number,
+  signedInput: boolean,
+): VoiChoices {
+  const group = functionalGroup(dataSet, TAGS.FrameVoiLutSequence, frameIndex) ?? dataSet;
+  const centers = group.numbers(TAGS.WindowCenter);
+  const widths = group.numbers(TAGS.WindowWidth);
+  const shape = windowFunctionOf(group.string(TAGS.VoiLutFunction));
+  const windows = centers.map(
+    (center, index): Window => ({ center, width: widths[index] ?? Number.NaN, function: shape }),
+  );
+  const tables = dataSet.items(TAGS.VoiLutSequence).map((item) => () => {
+    const descriptor = readDescriptor(item, TAGS.LutDescriptor, signedInput);
+    return readEntries(source, item, TAGS.LutData, descriptor);
+  });
+  return { windows: windows.filter(isValidWindow), tables };
+}
+
+export function paddingRangeOf(dataSet: DataSet, description: ImageDescription): PaddingRange | undefined {
+  const value = paddingNumber(dataSet, TAGS.PixelPaddingValue, description);
+  if (value === undefined) return undefined;
+  const limit = paddingNumber(dataSet, TAGS.PixelPaddingRangeLimit, description) ?? value;
+  return { low: Math.min(value, limit), high: Math.max(value, limit) };
+}
+
+/** Whether white is the lowest value: MONOCHROME1, or a Presentation LUT Shape that says so (PS3.3 §C.11.6). */
+export function isInverted(dataSet: DataSet, description: ImageDescription): boolean {
+  // MONOCHROME1 is always sent with INVERSE where the shape is present (PS3.3 §C.8.11.3.1.2): one inversion, not two.
+  return description.photometric === 'MONOCHROME1' || dataSet.string(TAGS.PresentationLutShape) === 'INVERSE';
+}
+
+/** The first item of a functional group for a frame, per-frame before shared. */
+function functionalGroup(dataSet: DataSet, group: Tag, frameIndex: number): DataSet | undefined {
+  const perFrame = dataSet.items(TAGS.PerFrameFunctionalGroupsSequence)[frameIndex]?.items(group)[0];
+  return perFrame ?? dataSet.items(TAGS.SharedFunctionalGroupsSequence)[0]?.items(group)[0];
+}
+
+function windowFunctionOf(text: string | undefined): WindowFunction {
+  return text === 'SIGMOID' || text === 'LINEAR_EXACT' ? text : 'LINEAR';
+}
+
+/** Padding is compared with stored values, so it gets their sign, whatever VR it was written with. */
+function paddingNumber(
+  dataSet: DataSet,
+  tag: Tag,
+  { signed, bitsStored, bitsAllocated }: ImageDescription,
+): number | undefined {
+  const value = finite(dataSet.number(tag));
+  if (value === undefined || bitsAllocated > 16) return value;
+  const stored = value & (2 ** bitsStored - 1);
+  return signed && stored >= 2 ** (bitsStored - 1) ? stored - 2 ** bitsStored : stored;
+}
+
+function finite(value: number | undefined): number | undefined {
+  return value !== undefined && Number.isFinite(value) ? value : undefined;
+}
