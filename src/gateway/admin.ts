@@ -55,8 +55,22 @@ export interface DestinationStatus {
 
 /** What one receive over HTTP or from a folder came to. */
 export type ReceiveResult =
-  | { readonly status: 'accepted' | 'duplicate'; readonly id: InstanceId; readonly sopInstanceUid: string }
-  | { readonly status: 'refused'; readonly code: string; readonly message: string; readonly httpStatus: number };
+  | {
+      readonly status: 'accepted' | 'duplicate';
+      readonly id: InstanceId;
+      readonly sopInstanceUid: string;
+      /** For the STOW-RS answer, which names it beside the instance (PS3.18 Table I.2-1). */
+      readonly sopClassUid?: string;
+    }
+  | {
+      readonly status: 'refused';
+      readonly code: string;
+      readonly message: string;
+      readonly httpStatus: number;
+      /** Where the bytes could be read far enough to know. */
+      readonly sopInstanceUid?: string;
+      readonly sopClassUid?: string;
+    };
 
 export interface GatewayAdmin {
   status(): Promise<GatewayStatus>;
@@ -85,6 +99,8 @@ export interface ReceiveOrigin {
   readonly kind: 'http' | 'stow' | 'folder';
   readonly name: string;
   readonly customer: string;
+  /** STOW-RS to `/studies/{uid}`: an instance of another study is refused with HTTP_STUDY_MISMATCH. */
+  readonly studyInstanceUid?: string;
 }
 
 /** One element as `explain` tells it. */

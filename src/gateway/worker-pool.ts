@@ -9,6 +9,8 @@ import { Worker } from 'node:worker_threads';
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 
+const TERMINATE_PATIENCE_MS = 2000; // ending a thread takes milliseconds where it works at all
+
 export interface WorkerPoolOptions {
   readonly size: number;
   readonly script: URL;
@@ -137,7 +139,10 @@ export class WorkerPool<Job, Outcome> {
     slot.worker = undefined;
     slot.task = undefined;
     if (this.#closed) task?.reject(new LetheError('WORKER_DIED', { what: 'closed' }));
-    await worker?.terminate();
+    if (worker === undefined) return;
+    // A thread that ran out of memory may never confirm its end; waiting for it longer would only delay our own.
+    const patience = AbortSignal.timeout(TERMINATE_PATIENCE_MS);
+    await Promise.race([worker.terminate(), new Promise((resolve) => patience.addEventListener('abort', resolve))]);
   }
 }
 
