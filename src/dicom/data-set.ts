@@ -8,10 +8,10 @@
  */
 import type { ByteSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
-import { type CharacterSet, characterSetOf } from './charset.ts';
+import { asciiText, type CharacterSet, characterSetOf, latin1Text } from './charset.ts';
 import { implicitVr } from './dictionary.ts';
 import { type Tag, tagHex, tagText } from './tag.ts';
-import { decodeNumbers, decodeText, parseDecimal, splitText } from './values.ts';
+import { decodeNumbers, parseDecimal, splitText } from './values.ts';
 import { VRS, type Vr } from './vr.ts';
 
 export interface Element {
@@ -96,10 +96,7 @@ export class DataSet {
     const element = this.#byTag.get(tag);
     if (element?.value === undefined) return [];
     const vr = meantVr(element);
-    if (VRS[vr].text) {
-      const characterSet = VRS[vr].charset ? this.characterSet : ASCII;
-      return splitText(decodeText(element.value, vr, characterSet), vr);
-    }
+    if (VRS[vr].text) return splitText(VRS[vr].charset ? this.#text(element.value, vr) : latin1Text(element.value), vr);
     const numbers = this.numbers(tag);
     return vr === 'AT' ? numbers.map(tagHex) : numbers.map(String);
   }
@@ -115,7 +112,7 @@ export class DataSet {
     const element = this.#byTag.get(tag);
     if (element?.value === undefined) return [];
     const vr = meantVr(element);
-    if (VRS[vr].text) return splitText(decodeText(element.value, vr, ASCII), vr).map(parseDecimal);
+    if (VRS[vr].text) return splitText(latin1Text(element.value), vr).map(parseDecimal);
     return decodeNumbers(element.value, vr, this.littleEndian || element.vr === 'UN');
   }
 
@@ -128,13 +125,22 @@ export class DataSet {
     return this.#byTag.get(tag)?.items ?? NO_ITEMS;
   }
 
+  /** Tolerance: plain ASCII can be read whatever an unknown Specific Character Set means. */
+  #text(value: Uint8Array, vr: Vr): string {
+    try {
+      return this.characterSet.decode(value, vr);
+    } catch (error) {
+      const ascii = asciiText(value);
+      if (ascii === undefined) throw error;
+      return ascii;
+    }
+  }
+
   #warn(tag: Tag): void {
     const kind = this.#byTag.has(tag) ? 'duplicate' : 'out-of-order';
     if (this.#warnings.length < WARNINGS_MAX) this.#warnings.push({ kind, tag });
   }
 }
-
-const ASCII = characterSetOf([]);
 
 /** UN says that the writer did not know the VR; the dictionary may. */
 function meantVr(element: Element): Vr {

@@ -95,7 +95,10 @@ export function readFileMeta(source: ByteSource): {
   const fileMeta = readDataSet(rangeSource(source, 0, dataSetOffset), { ...EXPLICIT, offset: start });
   const declared = fileMeta.string(0x00020010);
   const transferSyntaxUid = declared ?? bareTransferSyntaxUid(source.read(dataSetOffset, 8));
-  if (transferSyntaxUid === undefined) throw new LetheError('DICOM_NOT_PART10', { offset: dataSetOffset });
+  if (transferSyntaxUid === undefined) {
+    const isPart10 = fileMeta.has(0x00020000) || fileMeta.has(0x00020002);
+    throw new LetheError(isPart10 ? 'DICOM_TRANSFER_SYNTAX_UNKNOWN' : 'DICOM_NOT_PART10', { offset: dataSetOffset });
+  }
   return { fileMeta, transferSyntaxUid, dataSetOffset };
 }
 

@@ -68,6 +68,7 @@ const PIXEL_DATA = 0x7fe00010;
 const PIXEL_REPRESENTATION = 0x00280103;
 const SHORT_HEADER = 8;
 const LONG_HEADER = 12;
+const SPACE = 0x20;
 
 const IN_DATA_SET = 0; // the top level or an item: elements follow
 const IN_SEQUENCE = 1; // items follow
@@ -233,6 +234,13 @@ export class DataSetTokenizer {
     const second = bytes[5] ?? 0;
     const vr = vrOfBytes(first, second);
     if (vr === undefined) {
+      // Tolerance: a VR of two spaces (seen from a GE workstation) is UN behind an 8-byte header, as DCMTK reads it.
+      if (first === SPACE && second === SPACE) {
+        header.vr = 'UN';
+        header.explicitUn = true;
+        header.length = this.#u16(frame, 6);
+        return true;
+      }
       // A VR of a later edition has a 32-bit length (PS3.5 §6.2, §7.1.2): read as UN. Anything else is no VR.
       if (!areLetters(first, second) || bytes[6] !== 0 || bytes[7] !== 0)
         throw this.#error('DICOM_MALFORMED', header.tag);
