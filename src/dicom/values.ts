@@ -2,8 +2,6 @@
  * Values out of their bytes: numbers by VR and byte order (PS3.5 §6.2, §7.3), text split at backslashes and freed of
  * padding (PS3.5 §6.2, §6.4). Values that are no number are NaN; nothing here throws on what a sender wrote.
  */
-import type { CharacterSet } from './charset.ts';
-import { latin1Text } from './charset.ts';
 import { VRS, type Vr } from './vr.ts';
 
 /** DS and IS, PS3.5 Table 6.2-1, with nothing around it. Tolerance: IS with a fraction, as DS, is seen. */
@@ -14,18 +12,9 @@ function keepsLeadingSpaces(vr: Vr): boolean {
   return vr === 'ST' || vr === 'LT' || vr === 'UT' || vr === 'UC';
 }
 
-/** The text of a value, decoded, unsplit and with its padding. */
-export function decodeText(bytes: Uint8Array, vr: Vr, characterSet: CharacterSet): string {
-  return VRS[vr].charset ? characterSet.decode(bytes, vr) : latin1Text(bytes);
-}
-
 /** The values of a text element; empty ones stay as '' so that positions keep their meaning. None: []. */
 export function splitText(text: string, vr: Vr): readonly string[] {
-  if (!VRS[vr].multiValued) {
-    const value = trimPadding(text, vr);
-    return value === '' ? [] : [value];
-  }
-  if (!text.includes('\\')) {
+  if (!VRS[vr].multiValued || !text.includes('\\')) {
     const value = trimPadding(text, vr);
     return value === '' ? [] : [value];
   }
@@ -92,3 +81,14 @@ const READERS: Readonly<Partial<Record<Vr, Reader>>> = {
   US: uint16,
   UV: uint64,
 };
+
+/** The bytes with each unit reversed: what PS3.5 §7.3 asks for between the two byte orders. */
+export function swapUnits(value: Uint8Array, unitBytes: number): Uint8Array {
+  const swapped = new Uint8Array(value.length);
+  const whole = value.length - (value.length % unitBytes);
+  for (let at = 0; at < whole; at += unitBytes) {
+    for (let index = 0; index < unitBytes; index++) swapped[at + index] = value[at + unitBytes - 1 - index] ?? 0;
+  }
+  swapped.set(value.subarray(whole), whole);
+  return swapped;
+}
