@@ -16,7 +16,7 @@ export type Secret = string | { readonly file: string };
 
 export type AuthOptions =
   | { readonly type: 'none' }
-  | { readonly type: 'basic'; readonly username: string; readonly password: Secret }
+  | { readonly type: 'basic'; readonly user: string; readonly password: Secret }
   | { readonly type: 'bearer'; readonly token: Secret }
   | { readonly type: 'api-key'; readonly header: string; readonly key: Secret }
   | OAuth2Options;
@@ -51,7 +51,7 @@ export function authorizerOf(options: AuthOptions, dispatcher: Dispatcher, clock
     case 'none':
       return fixed(async () => ({}));
     case 'basic':
-      return fixed(async () => ({ authorization: basic(options.username, await open(options.password)) }));
+      return fixed(async () => ({ authorization: basic(options.user, await open(options.password)) }));
     case 'bearer':
       return fixed(async () => ({ authorization: `Bearer ${await open(options.token)}` }));
     case 'api-key':
