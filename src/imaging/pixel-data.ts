@@ -211,7 +211,7 @@ function unsigned32(bytes: Uint8Array): number[] {
   return Array.from({ length: bytes.length >> 2 }, (_, index) => view.getUint32(index * 4, true));
 }
 
-function unsigned64(bytes = new Uint8Array()): number[] {
+function unsigned64(bytes: Uint8Array = new Uint8Array()): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.length >> 3 }, (_, index) => Number(view.getBigUint64(index * 8, true)));
 }

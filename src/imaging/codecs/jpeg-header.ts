@@ -1,96 +1,73 @@
 /**
- * The marker segments of a JPEG or JPEG-LS stream up to its first scan (ITU-T T.81 §B.2, T.87 §C.2): enough to know
- * which process it is and to compare it with the data set. Bounded by the stream; never allocates by what it claims.
+ * What a JPEG or JPEG-LS stream says of itself (ITU-T T.81 §B.2, T.87 §C.2): enough to know which process it is and to
+ * compare it with the data set. Bounded by the stream; never allocates by what it claims.
  */
-import { type CodestreamHeader, endAfterMarker, invalidCodestream } from '../codestream.ts';
+import { type CodestreamHeader, invalidCodestream } from '../codestream.ts';
+import { isStartOfFrame, type JpegSegment, jpegSegments } from '../redact/jpeg-segments.ts';
 
 export interface JpegComponent {
   readonly id: number;
   readonly horizontal: number;
   readonly vertical: number;
+  /** Destination of its quantization table. */
+  readonly quantization: number;
 }
 
 export interface JpegHeader extends CodestreamHeader {
   /** Second byte of the frame marker: C0 baseline … C3 lossless … F7 JPEG-LS. */
   readonly process: number;
   readonly frameComponents: readonly JpegComponent[];
-  readonly hasJfif: boolean;
   /** Colour transform of the Adobe APP14 segment: 0 none, 1 YCbCr; undefined where there is no such segment. */
   readonly adobeTransform: number | undefined;
-  /** The stream with everything behind its EOI marker cut off. */
+  readonly segments: readonly JpegSegment[];
+  /** The stream without what follows its EOI marker: one byte of padding, or leftovers of a sender's buffer. */
   readonly stream: Uint8Array;
 }
 
-const MARKER = {
-  SOI: 0xd8,
-  EOI: 0xd9,
-  SOS: 0xda,
-  DHT: 0xc4,
-  JPG: 0xc8,
-  DAC: 0xcc,
-  APP0: 0xe0,
-  APP14: 0xee,
-  LS_SOF: 0xf7,
-} as const;
+const APP14 = 0xee;
 
-/** @throws IMAGING_CODESTREAM_INVALID for what is not a JPEG stream, has no frame header, or was cut before its end */
+/** @throws IMAGING_CODESTREAM_INVALID for what is not a JPEG stream, has no single frame, or was cut before its end */
 export function readJpegHeader(bytes: Uint8Array): JpegHeader {
-  if (bytes[0] !== 0xff || bytes[1] !== MARKER.SOI) throw invalidCodestream('does not begin with SOI');
-  const end = endAfterMarker(bytes, 0xff00 | MARKER.EOI);
-  if (end === undefined) throw invalidCodestream('is cut before its end', { bytes: bytes.length });
-  const stream = bytes.subarray(0, end);
-  let frame:
-    | Pick<JpegHeader, 'process' | 'rows' | 'columns' | 'components' | 'precision' | 'frameComponents'>
-    | undefined;
-  let hasJfif = false;
-  let adobeTransform: number | undefined;
-  for (let position = 2; ; ) {
-    const segment = segmentAt(stream, position);
-    if (segment.marker === MARKER.SOS) break;
-    const { payload } = segment;
-    if (isFrameMarker(segment.marker)) frame = frameHeader(segment.marker, payload);
-    if (segment.marker === MARKER.APP0 && startsWith(payload, 'JFIF')) hasJfif = true;
-    if (segment.marker === MARKER.APP14 && startsWith(payload, 'Adobe')) adobeTransform = payload[11];
-    position = segment.end;
-  }
-  if (frame === undefined) throw invalidCodestream('has a scan without a frame header');
-  return { ...frame, hasJfif, adobeTransform, stream };
+  const segments = jpegSegments(bytes);
+  const stream = bytes.subarray(0, segments.at(-1)?.end);
+  const frames = segments.filter(({ marker }) => isStartOfFrame(marker));
+  const [frame] = frames;
+  if (frame === undefined || frames.length > 1) throw invalidCodestream('has not one frame', { frames: frames.length });
+  return {
+    ...frameHeader(frame.marker, payloadOf(stream, frame)),
+    adobeTransform: adobeTransform(stream, segments),
+    segments,
+    stream,
+  };
 }
 
 export function isLosslessProcess(process: number): boolean {
   return process === 0xc3;
 }
 
-interface Segment {
-  readonly marker: number;
-  readonly payload: Uint8Array;
-  readonly end: number;
+/** The parameters of a segment, without marker and length. */
+export function payloadOf(stream: Uint8Array, { start, end }: JpegSegment): Uint8Array {
+  return stream.subarray(start + 4, end);
 }
 
-function segmentAt(stream: Uint8Array, start: number): Segment {
-  let position = start;
-  if (stream[position] !== 0xff) throw invalidCodestream('has no marker where one must be', { offset: start });
-  while (stream[position] === 0xff) position++; // fill bytes, T.81 §B.1.1.2
-  const marker = stream[position++];
-  if (marker === undefined || marker === MARKER.EOI) throw invalidCodestream('has no scan');
-  const length = ((stream[position] ?? 0) << 8) | (stream[position + 1] ?? 0);
-  const end = position + length;
-  if (length < 2 || end > stream.length) throw invalidCodestream('has a segment that ends outside', { offset: start });
-  return { marker, payload: stream.subarray(position + 2, end), end };
+function adobeTransform(stream: Uint8Array, segments: readonly JpegSegment[]): number | undefined {
+  for (const segment of segments) {
+    if (segment.marker !== APP14) continue;
+    const payload = payloadOf(stream, segment);
+    if (payload.length >= 12 && String.fromCharCode(...payload.subarray(0, 5)) === 'Adobe') return payload[11];
+  }
+  return undefined;
 }
 
-function isFrameMarker(marker: number): boolean {
-  if (marker === MARKER.LS_SOF) return true;
-  return marker >= 0xc0 && marker <= 0xcf && marker !== MARKER.DHT && marker !== MARKER.JPG && marker !== MARKER.DAC;
-}
+type Frame = Pick<JpegHeader, 'process' | 'rows' | 'columns' | 'components' | 'precision' | 'frameComponents'>;
 
-function frameHeader(process: number, payload: Uint8Array) {
+/** T.81 §B.2.2. */
+function frameHeader(process: number, payload: Uint8Array): Frame {
   const components = payload[5] ?? 0;
   if (payload.length < 6 + 3 * components) throw invalidCodestream('has a short frame header');
   const frameComponents = Array.from({ length: components }, (_, index): JpegComponent => {
-    const at = 6 + 3 * index;
-    const sampling = payload[at + 1] ?? 0;
-    return { id: payload[at] ?? 0, horizontal: sampling >>> 4, vertical: sampling & 15 };
+    const [id = 0, sampling = 0, quantization = 0] = payload.subarray(6 + 3 * index, 9 + 3 * index);
+    return { id, horizontal: sampling >>> 4, vertical: sampling & 15, quantization };
   });
   return {
     process,
@@ -100,8 +77,4 @@ function frameHeader(process: number, payload: Uint8Array) {
     components,
     frameComponents,
   };
-}
-
-function startsWith(payload: Uint8Array, text: string): boolean {
-  return Array.from(text).every((character, index) => payload[index] === character.charCodeAt(0));
 }

@@ -19,10 +19,13 @@ interface Heap {
 export class WasmModule<Exports extends object> {
   readonly #factory: EmscriptenFactory<Exports & Heap>;
   #loading: Promise<Exports & Heap> | undefined;
+  readonly #harmless: RegExp | undefined;
   #complaint: string | undefined;
 
-  constructor(factory: EmscriptenFactory<Exports>) {
+  /** @param harmless what it may print as a warning although the image is right */
+  constructor(factory: EmscriptenFactory<Exports>, harmless?: RegExp) {
     this.#factory = factory;
+    this.#harmless = harmless;
   }
 
   async load(): Promise<Exports> {
@@ -54,6 +57,6 @@ export class WasmModule<Exports extends object> {
   }
 
   #listen(line: string): void {
-    if (/error|warn/i.test(line)) this.#complaint ??= line;
+    if (/error|warn/i.test(line) && this.#harmless?.test(line) !== true) this.#complaint ??= line;
   }
 }
