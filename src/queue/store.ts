@@ -101,10 +101,13 @@ export interface Store {
   /** Other committed content under the same customer and SOP Instance UID, for the duplicate policy. */
   findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined>;
   instance(id: InstanceId): Promise<InstanceRow | undefined>;
-  /** Received and not yet taken by a worker of this process, oldest (high priority first), at most `limit`. */
+  /** In state received, high priority first, then oldest, at most `limit`. A pure query: the caller knows what it has in hand. */
   takeReceived(limit: number): Promise<InstanceRow[]>;
-  /** prepared, with one queued delivery a destination. An instance that no destination takes is discarded by the caller instead. */
-  markPrepared(id: InstanceId, output: PreparedOutput, destinations: readonly string[]): Promise<void>;
+  /**
+   * prepared, with one queued delivery a destination. An instance that no destination takes is held by the caller
+   * instead. `urgent` gives its deliveries high priority whatever the instance's own.
+   */
+  markPrepared(id: InstanceId, output: PreparedOutput, destinations: readonly string[], urgent?: boolean): Promise<void>;
   hold(id: InstanceId, reason: string, detail: string | undefined): Promise<void>;
   discard(id: InstanceId, rule: string): Promise<void>;
   /** held -> received (processed anew) by an operator; its held deliveries are queued again when already prepared. */
@@ -127,8 +130,11 @@ export interface Store {
   /** When the next deferred delivery of a destination is due; undefined when none waits. */
   nextDueAtMs(destination: string): Promise<number | undefined>;
 
-  /** Settled everywhere and old enough: identified bytes may go. */
-  erasable(settledBeforeMs: number, limit: number): Promise<InstanceRow[]>;
+  /**
+   * Instances whose received (or prepared) bytes are still there although every delivery is delivered, or the instance
+   * discarded, since before `settledBeforeMs`. Held or deferred anywhere: never.
+   */
+  erasable(what: 'received' | 'prepared', settledBeforeMs: number, limit: number): Promise<InstanceRow[]>;
   markErased(id: InstanceId, what: 'received' | 'prepared'): Promise<void>;
 
   counts(): Promise<FlowCounts>;

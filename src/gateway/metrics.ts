@@ -1,0 +1,136 @@
+/**
+ * Prometheus metrics, names by convention: `lethe_` prefix, base units, `_total` for counters. Labels are few and
+ * bounded: destinations, states, outcome kinds, status codes; never anything a sender chooses.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { SpoolSpace } from '../queue/spool.ts';
+import type { FlowCounts } from '../queue/store.ts';
+
+export interface Observed {
+  readonly counts: FlowCounts;
+  readonly space: SpoolSpace;
+  readonly associations: number;
+  readonly oldestOwedSeconds: Readonly<Record<string, number>>;
+  readonly breakers: Readonly<Record<string, 'closed' | 'open' | 'half-open'>>;
+}
+
+const SECONDS = [0.005, 0.02, 0.1, 0.5, 2, 10, 60];
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #observe: () => Promise<Observed>;
+  readonly received: Counter<'source'>;
+  readonly receivedBytes: Counter<'source'>;
+  readonly storeResponses: Counter<'status'>;
+  readonly processed: Counter<'outcome'>;
+  readonly processSeconds: Histogram;
+  readonly deliveries: Counter<'destination' | 'outcome'>;
+  readonly deliverySeconds: Histogram<'destination'>;
+
+  constructor(observe: () => Promise<Observed>) {
+    this.#observe = observe;
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.received = new Counter({
+      name: 'lethe_instances_received_total',
+      help: 'Instances in custody, by kind of source.',
+      labelNames: ['source'],
+      registers,
+    });
+    this.receivedBytes = new Counter({
+      name: 'lethe_received_bytes_total',
+      help: 'Bytes in custody, by kind of source.',
+      labelNames: ['source'],
+      registers,
+    });
+    this.storeResponses = new Counter({
+      name: 'lethe_store_responses_total',
+      help: 'C-STORE responses by status (hexadecimal).',
+      labelNames: ['status'],
+      registers,
+    });
+    this.processed = new Counter({
+      name: 'lethe_instances_processed_total',
+      help: 'Instances by what processing made of them.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.processSeconds = new Histogram({
+      name: 'lethe_process_seconds',
+      help: 'Time from a worker taking an instance to its outcome.',
+      buckets: SECONDS,
+      registers,
+    });
+    this.deliveries = new Counter({
+      name: 'lethe_deliveries_total',
+      help: 'Delivery outcomes by destination.',
+      labelNames: ['destination', 'outcome'],
+      registers,
+    });
+    this.deliverySeconds = new Histogram({
+      name: 'lethe_delivery_seconds',
+      help: 'Time of one request to a destination.',
+      labelNames: ['destination'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#gauges();
+  }
+
+  #gauges(): void {
+    const registers = [this.#registry];
+    const instances = new Gauge({
+      name: 'lethe_instances',
+      help: 'Instances by state.',
+      labelNames: ['state'],
+      registers,
+    });
+    const queue = new Gauge({
+      name: 'lethe_delivery_queue',
+      help: 'Deliveries by destination and state.',
+      labelNames: ['destination', 'state'],
+      registers,
+    });
+    const oldest = new Gauge({
+      name: 'lethe_oldest_unsent_seconds',
+      help: 'Age of the oldest delivery still owed.',
+      labelNames: ['destination'],
+      registers,
+    });
+    const breaker = new Gauge({
+      name: 'lethe_destination_open',
+      help: '1 while the circuit to a destination is open.',
+      labelNames: ['destination'],
+      registers,
+    });
+    const free = new Gauge({ name: 'lethe_disk_free_bytes', help: 'Free space where the spool is.', registers });
+    const full = new Gauge({
+      name: 'lethe_disk_full',
+      help: '1 while free space is below the limit and nothing is accepted.',
+      registers,
+    });
+    const associations = new Gauge({ name: 'lethe_associations', help: 'Associations open now.', registers });
+    this.#apply = (observed) => {
+      for (const state of ['received', 'prepared', 'held', 'discarded'] as const)
+        instances.set({ state }, observed.counts[state]);
+      for (const [destination, states] of Object.entries(observed.counts.deliveries)) {
+        for (const [state, count] of Object.entries(states)) queue.set({ destination, state }, count);
+      }
+      for (const [destination, seconds] of Object.entries(observed.oldestOwedSeconds))
+        oldest.set({ destination }, seconds);
+      for (const [destination, kind] of Object.entries(observed.breakers))
+        breaker.set({ destination }, kind === 'open' ? 1 : 0);
+      free.set(observed.space.freeBytes);
+      full.set(observed.space.full ? 1 : 0);
+      associations.set(observed.associations);
+    };
+  }
+
+  #apply: (observed: Observed) => void = () => undefined;
+
+  /** Prometheus text exposition format. */
+  async text(): Promise<string> {
+    this.#apply(await this.#observe());
+    return this.#registry.metrics();
+  }
+}

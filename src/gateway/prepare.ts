@@ -1,0 +1,196 @@
+/**
+ * The first leg: takes received instances from the store, has workers process them, and records what came of each. At
+ * most a few more than there are workers are in hand, so memory does not grow with the queue. A worker that dies or hangs
+ * costs its instance one more try; the second failure holds it.
+ */
+import type { Clock } from '../core/clock.ts';
+import { type ErrorCode, type LetheError, toLetheError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import type { InstanceRow, Store } from '../queue/store.ts';
+import type { ProcessJob, ProcessOutcome } from './process-job.ts';
+import { Wake } from './signal.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+export interface DestinationTaker {
+  readonly name: string;
+  readonly accepts: 'all' | 'images' | 'non-images';
+}
+
+export interface PrepareDeps {
+  readonly store: Store;
+  readonly pool: WorkerPool<ProcessJob, ProcessOutcome>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly destinations: readonly DestinationTaker[];
+  /** Prepared output is on record: whoever delivers may look. */
+  onPrepared(destinations: readonly string[]): void;
+  onOutcome(outcome: ProcessOutcome['kind'], ms: number): void;
+  /** Erases a prepared output that will never be sent. */
+  erasePrepared(outcome: ProcessOutcome & { kind: 'prepared' }): Promise<void>;
+}
+
+const POLL_MS = 1000;
+const RETRY_MS = 5000;
+/** A second job waits beside each worker, so that none idles while the store is asked. */
+const IN_HAND_PER_WORKER = 2;
+const TRIES_MAX = 2;
+
+export class PrepareLoop {
+  readonly #deps: PrepareDeps;
+  readonly #wake = new Wake();
+  readonly #inHand = new Map<string, Promise<void>>();
+  /** Instances that wait before another try, by the time (monotonic) it is due. */
+  readonly #resting = new Map<string, number>();
+  #running: Promise<void> | undefined;
+  #attempts = 0;
+
+  constructor(deps: PrepareDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#running = this.#loop();
+  }
+
+  wake(): void {
+    this.#wake.wake();
+  }
+
+  /** Takes nothing new; what is in hand finishes or, when the pool is closed under it, stays received. */
+  async stop(): Promise<void> {
+    this.#wake.close();
+    await this.#running;
+    await Promise.all(this.#inHand.values());
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#wake.closed) {
+      const taken = await this.#turn().catch((error: unknown) => this.#warn(error));
+      if (taken === 0) await this.#wake.wait(POLL_MS);
+    }
+  }
+
+  #warn(error: unknown): number {
+    this.#deps.logger.log('error', 'gateway.warning', { what: 'prepare', code: toLetheError(error).code });
+    return 0;
+  }
+
+  async #turn(): Promise<number> {
+    const { store, pool } = this.#deps;
+    const room = pool.size * IN_HAND_PER_WORKER - this.#inHand.size;
+    if (room <= 0) return 0;
+    // What is in hand or resting is still `received` in the store: ask for enough to see past it.
+    const rows = await store.takeReceived(room + this.#inHand.size + this.#resting.size);
+    const fresh = rows.filter((row) => !this.#inHand.has(row.id) && !this.#rests(row.id)).slice(0, room);
+    for (const row of fresh) this.#begin(row);
+    return fresh.length;
+  }
+
+  #rests(id: string): boolean {
+    const untilMs = this.#resting.get(id);
+    if (untilMs === undefined) return false;
+    if (this.#deps.clock.monotonicMs() < untilMs) return true;
+    this.#resting.delete(id);
+    return false;
+  }
+
+  #begin(row: InstanceRow): void {
+    const work = this.#process(row)
+      .catch((error: unknown) => {
+        this.#warn(error);
+        this.#rest(row.id);
+      })
+      .finally(() => {
+        this.#inHand.delete(row.id);
+        this.#wake.wake();
+      });
+    this.#inHand.set(row.id, work);
+  }
+
+  #rest(id: string): void {
+    this.#resting.set(id, this.#deps.clock.monotonicMs() + RETRY_MS);
+  }
+
+  async #process(row: InstanceRow): Promise<void> {
+    const { clock } = this.#deps;
+    const startedMs = clock.monotonicMs();
+    const outcome = await this.#outcomeOf(row);
+    if (outcome === undefined) return; // closing: the instance stays received
+    const ms = clock.monotonicMs() - startedMs;
+    await this.#record(row, outcome, ms);
+    this.#deps.onOutcome(outcome.kind, ms);
+  }
+
+  async #outcomeOf(row: InstanceRow): Promise<ProcessOutcome | undefined> {
+    if (row.location === undefined) return { kind: 'held', code: 'SPOOL_CORRUPT', detail: 'no bytes are recorded' };
+    const { id, customer, sourceName, location } = row;
+    let last: LetheError | undefined;
+    for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
+      try {
+        return await this.#deps.pool.run({ id, customer, sourceName, location, attempt: this.#attemptName() });
+      } catch (error) {
+        if (this.#wake.closed) return undefined;
+        last = toLetheError(error);
+      }
+    }
+    return { kind: 'held', code: last?.code ?? 'WORKER_DIED', detail: undefined };
+  }
+
+  #attemptName(): string {
+    this.#attempts++;
+    return `${Math.floor(this.#deps.clock.nowMs()).toString(36)}-${this.#attempts.toString(36)}`;
+  }
+
+  async #record(row: InstanceRow, outcome: ProcessOutcome, ms: number): Promise<void> {
+    const { store, logger } = this.#deps;
+    switch (outcome.kind) {
+      case 'retry':
+        this.#rest(row.id);
+        return;
+      case 'discarded':
+        await store.discard(row.id, outcome.rule);
+        logger.log('info', 'instance.discarded', { instance: row.id, customer: row.customer, rule: outcome.rule });
+        return;
+      case 'held':
+        await this.#hold(row, outcome.code, outcome.detail);
+        return;
+      case 'prepared':
+        await this.#prepared(row, outcome, ms);
+        return;
+    }
+  }
+
+  async #hold(row: InstanceRow, code: ErrorCode, detail: string | undefined): Promise<void> {
+    await this.#deps.store.hold(row.id, code, detail);
+    const fields = { instance: row.id, customer: row.customer, code };
+    this.#deps.logger.log('warn', 'instance.held', detail === undefined ? fields : { ...fields, detail });
+  }
+
+  async #prepared(row: InstanceRow, outcome: ProcessOutcome & { kind: 'prepared' }, ms: number): Promise<void> {
+    const { store, logger } = this.#deps;
+    const wanted = this.#takers(outcome);
+    if (wanted.length === 0) {
+      await this.#deps.erasePrepared(outcome);
+      return this.#hold(row, 'OBJECT_HAS_NO_IMAGE', undefined);
+    }
+    if (!(await store.bindStudyToPatient(row.customer, outcome.studyKey, outcome.patientKey))) {
+      await this.#deps.erasePrepared(outcome);
+      return this.#hold(row, 'DEID_STUDY_TWO_PATIENTS', undefined);
+    }
+    await store.markPrepared(row.id, outcome.output, wanted, outcome.urgent);
+    logger.log('info', 'instance.prepared', {
+      instance: row.id,
+      customer: row.customer,
+      images: outcome.images,
+      ms: Math.round(ms),
+    });
+    this.#deps.onPrepared(wanted);
+  }
+
+  #takers(outcome: ProcessOutcome & { kind: 'prepared' }): string[] {
+    return this.#deps.destinations
+      .filter(({ name }) => outcome.destinations === undefined || outcome.destinations.includes(name))
+      .filter(({ accepts }) => accepts === 'all' || (accepts === 'images') === outcome.hasImages)
+      .map(({ name }) => name);
+  }
+}

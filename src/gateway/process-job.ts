@@ -1,0 +1,32 @@
+/** What main and workers say to each other about one instance. Cloned between threads: plain data only. */
+import type { ErrorCode } from '../core/errors.ts';
+import type { InstanceId } from '../core/identifier.ts';
+import type { PreparedOutput } from '../queue/store.ts';
+
+export interface ProcessJob {
+  readonly id: InstanceId;
+  readonly customer: string;
+  readonly sourceName: string;
+  /** Where the identified bytes are. */
+  readonly location: string;
+  /** Names the prepared output of this try, so that a crashed try cannot be mistaken for it. */
+  readonly attempt: string;
+}
+
+export type ProcessOutcome =
+  | {
+      readonly kind: 'prepared';
+      readonly output: PreparedOutput;
+      /** Undefined: all that take it. */
+      readonly destinations: readonly string[] | undefined;
+      readonly hasImages: boolean;
+      readonly urgent: boolean;
+      /** Keyed hashes for the one-study-one-patient rule. */
+      readonly studyKey: string;
+      readonly patientKey: string;
+      readonly images: number;
+    }
+  | { readonly kind: 'held'; readonly code: ErrorCode; readonly detail: string | undefined }
+  | { readonly kind: 'discarded'; readonly rule: string }
+  /** Nothing is wrong with the instance: the same may succeed later (disk full, store away). */
+  | { readonly kind: 'retry'; readonly code: ErrorCode };
