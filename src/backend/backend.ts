@@ -80,7 +80,7 @@ class ReferenceBackend {
       ['GET', /^\/$/, () => this.#page()],
       ['GET', /^\/healthz$/, () => json(200, { status: 'ok' })],
       ['GET', /^\/v1\/studies$/, () => json(200, listing([...this.#store.images()]))],
-      ['GET', /^\/v1\/images\/([^/]+)$/, (_request, uid) => this.#image(uid)],
+      ['GET', /^\/v1\/images\/(?!upload$)([^/]+)$/, (_request, uid) => this.#image(uid)],
       ['GET', /^\/v1\/images\/([^/]+)\/file$/, (_request, uid) => this.#file(uid)],
       ...(options.failureEndpoint === true ? orders : []),
     ];
