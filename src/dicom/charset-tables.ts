@@ -52,7 +52,10 @@ function encodeWith(text: string, codeOf: (point: number) => Code | undefined): 
   return Uint8Array.from(bytes);
 }
 
-const ASCII_CODES: readonly Code[] = Array.from({ length: 0x80 }, (_, code) => ({ code, bytes: 1 }));
+/** ESC would begin a code extension (PS3.5 §6.1.3): text must not smuggle one in. */
+const ASCII_CODES: readonly (Code | undefined)[] = Array.from({ length: 0x80 }, (_, code) =>
+  code === 0x1b ? undefined : { code, bytes: 1 },
+);
 
 export function pushCode(into: number[], { code, bytes }: Code): void {
   for (let shift = (bytes - 1) * 8; shift >= 0; shift -= 8) into.push((code >>> shift) & 0xff);

@@ -111,7 +111,7 @@ function utf8Set(term: string): CharacterSet {
   return {
     terms: [term],
     decode: (bytes) => asciiText(bytes) ?? decoder.decode(bytes),
-    encode: (text) => (text.isWellFormed() ? encoder.encode(text) : undefined),
+    encode: (text) => (text.isWellFormed() && !text.includes('\u001b') ? encoder.encode(text) : undefined),
   };
 }
 
