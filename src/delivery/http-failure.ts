@@ -5,7 +5,7 @@
  * credentials; a redirect means that the destination does not live where the configuration says. Every other status
  * is a refusal for good. Before the request can have reached the other side a failure is plain; afterwards it is ambiguous.
  */
-import { type ErrorCode, LetheError } from '../core/errors.ts';
+import { type ErrorCode, LetheError, toLetheError } from '../core/errors.ts';
 import type { DeliveryOutcome } from './destination.ts';
 
 /** What is needed of an answer to judge it. */
@@ -53,12 +53,12 @@ export function codeOfStatus(status: number): ErrorCode {
   return 'DELIVERY_REJECTED';
 }
 
-/** The outcome of an attempt that threw. Rethrows what is our own bug. */
+/** The outcome of an attempt that threw; what is not ours is INVARIANT and ends in held. */
 export function outcomeOfError(error: unknown): FailedOutcome {
-  if (!(error instanceof LetheError) || error.row.disposition === 'bug') throw error;
-  const facts = Object.entries(error.detail).filter(([, value]) => value !== undefined);
+  const failure = toLetheError(error);
+  const facts = Object.entries(failure.detail).filter(([, value]) => value !== undefined);
   const detail = facts.map(([name, value]) => `${name}=${value}`).join(' ');
-  return { kind: 'failed', code: error.code, ...(detail === '' ? {} : { detail }) };
+  return { kind: 'failed', code: failure.code, ...(detail === '' ? {} : { detail }) };
 }
 
 /**

@@ -49,7 +49,11 @@ test('what our own watch ended is a timeout', () => {
   assert.equal(failureOf(coded('UND_ERR_ABORTED'), true).code, 'DELIVERY_TIMEOUT');
 });
 
-test('our own bugs are thrown, not delivered as an outcome', () => {
-  assert.throws(() => outcomeOfError(new LetheError('INVARIANT', {})), { code: 'INVARIANT' });
-  assert.throws(() => outcomeOfError(new TypeError('ours')), TypeError);
+test('our own bugs end in held, never in a retry', () => {
+  assert.equal(outcomeOfError(new TypeError('ours')).code, 'INVARIANT');
+  assert.deepEqual(outcomeOfError(new LetheError('SPOOL_IO', { errno: 5 })), {
+    kind: 'failed',
+    code: 'SPOOL_IO',
+    detail: 'errno=5',
+  });
 });

@@ -2,9 +2,7 @@
  * Destination type `image-api`: `POST {url}/v1/images/upload` as the backend contract demands.
  *
  * A batch becomes one request a series and study, checked against the contract in force, streamed, and judged by its
- * answer: 200 with `{success:"ok"}` is the receipt. A refusal of several instances together is taken apart, so that
- * the guilty one is held and its neighbours arrive. Members of a batch that failed in an ambiguous way or made the
- * backend fail go alone after their second failure together: whatever one of them does, it does to itself.
+ * answer: 200 with `{success:"ok"}` is the receipt. Refusals of several instances together are taken apart (`Isolation`).
  *
  * Idempotent: the backend knows an image by its UID; 409 with the digests of what we sent is a receipt too.
  *
@@ -18,18 +16,19 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../destination.ts';
 import { type HttpAnswer, type HttpBody, HttpClient, type HttpOptions } from '../http-client.ts';
-import { type FailedOutcome, outcomeOfAnswer, outcomeOfError } from '../http-failure.ts';
+import { outcomeOfAnswer, outcomeOfError } from '../http-failure.ts';
+import { Isolation } from '../isolation.ts';
 import { base64Length, dataHead, imageDigest, uploadBody } from './body.ts';
 import { type BackendContract, readContract, UPLOAD_PATH } from './contract.ts';
 import {
   idempotencyKey,
+  membersOf,
   payloadOf,
   planUploads,
   splitByMember,
   type UploadLimits,
   type UploadPlan,
 } from './payload.ts';
-import { Suspects } from './suspects.ts';
 
 export interface ImageApiOptions extends HttpOptions {
   /** Path of the OpenAPI document in force; ours when absent. */
@@ -59,7 +58,7 @@ class ImageApi implements Destination {
   readonly #limits: UploadLimits;
   readonly #gzip: boolean;
   readonly #clock: Clock;
-  readonly #suspects = new Suspects();
+  readonly #isolation = new Isolation();
 
   constructor(name: string, options: ImageApiOptions, contract: BackendContract, clock: Clock) {
     this.name = name;
@@ -74,12 +73,14 @@ class ImageApi implements Destination {
   }
 
   async deliver(batch: Batch, signal: AbortSignal): Promise<DeliveryOutcome[]> {
-    const outcomes = new Map<number, DeliveryOutcome>();
-    batch.forEach((instance, member) => {
-      if (instance.manifest.images.length === 0) outcomes.set(member, { kind: 'failed', code: 'OBJECT_HAS_NO_IMAGE' });
-    });
-    for (const plan of this.#plans(batch)) await this.#deliverPlan(plan, batch, outcomes, signal);
-    return batch.map((_instance, member) => outcomes.get(member) ?? { kind: 'failed', code: 'INVARIANT' });
+    const manifests = batch.map((instance) => instance.manifest);
+    const exchange = {
+      members: membersOf,
+      split: splitByMember,
+      attempt: (plan: UploadPlan) => this.#attempt(plan, batch, signal),
+    };
+    const outcomes = await this.#isolation.deliver(batch, planUploads(manifests, this.#limits), exchange, signal);
+    return batch.map((_instance, member) => outcomes.get(member) ?? { kind: 'failed', code: 'OBJECT_HAS_NO_IMAGE' });
   }
 
   /** Undefined when it answers: a backend need not serve anything but the upload, so any status but 5xx will do. */
@@ -95,33 +96,6 @@ class ImageApi implements Destination {
 
   async close(): Promise<void> {
     await this.#client.close();
-  }
-
-  #plans(batch: Batch): UploadPlan[] {
-    const plans = planUploads(
-      batch.map((instance) => instance.manifest),
-      this.#limits,
-    );
-    return plans.flatMap((plan) => (this.#suspects.any(idsOf(plan, batch)) ? splitByMember(plan) : [plan]));
-  }
-
-  async #deliverPlan(plan: UploadPlan, batch: Batch, outcomes: Map<number, DeliveryOutcome>, signal: AbortSignal) {
-    const outcome = await this.#attempt(plan, batch, signal);
-    const parts = splitByMember(plan);
-    if (parts.length > 1 && outcome.kind === 'failed' && isRefusal(outcome.code)) {
-      for (const part of parts) await this.#deliverPlan(part, batch, outcomes, signal);
-      return;
-    }
-    this.#remember(outcome, idsOf(plan, batch));
-    for (const { member } of plan.parts) {
-      // An instance in several requests is delivered when all of them are; its first failure stays.
-      if (outcomes.get(member)?.kind !== 'failed') outcomes.set(member, outcome);
-    }
-  }
-
-  #remember(outcome: DeliveryOutcome, ids: readonly string[]): void {
-    if (outcome.kind === 'delivered') this.#suspects.clear(ids);
-    else if (mayBeTheirDoing(outcome)) this.#suspects.add(ids);
   }
 
   async #attempt(plan: UploadPlan, batch: Batch, signal: AbortSignal): Promise<DeliveryOutcome> {
@@ -164,22 +138,6 @@ class ImageApi implements Destination {
       return { kind: 'delivered', receipt: 'status=409 same content' };
     return outcomeOfAnswer(answer, this.#clock.nowMs());
   }
-}
-
-function idsOf(plan: UploadPlan, batch: Batch): string[] {
-  const members = new Set(plan.parts.map((part) => part.member));
-  return [...members].flatMap((member) => batch[member]?.id ?? []);
-}
-
-/** Sent again it would be refused again, but perhaps not each of its members. */
-function isRefusal(code: ErrorCode): boolean {
-  return code === 'DELIVERY_REJECTED' || code === 'DELIVERY_PAYLOAD_INVALID' || code === 'SPOOL_CORRUPT';
-}
-
-/** Failures that the content may have caused: the backend broke on it, hung on it, or hung up on it. */
-function mayBeTheirDoing(outcome: FailedOutcome): boolean {
-  if (outcome.code === 'DELIVERY_TIMEOUT' || outcome.code === 'DELIVERY_CONNECTION_LOST') return true;
-  return outcome.code === 'DELIVERY_BUSY' && outcome.detail === 'status=500';
 }
 
 /**

@@ -53,6 +53,10 @@ export function planUploads(manifests: readonly PreparedManifest[], limits: Uplo
   );
 }
 
+export function membersOf(plan: UploadPlan): number[] {
+  return [...new Set(plan.parts.map((part) => part.member))];
+}
+
 /** One plan a member: how a refused request finds out whose fault it was. */
 export function splitByMember(plan: UploadPlan): UploadPlan[] {
   const byMember = Map.groupBy(plan.parts, (part) => part.member);
