@@ -284,6 +284,12 @@ const common = {
     pattern: '^[a-zA-Z0-9_-]{1,64}$',
     description: 'Name of the destination, for people, metrics and the store.',
   }),
+  accepts: Type.Optional(
+    Type.Union([Type.Literal('all'), Type.Literal('images'), Type.Literal('non-images')], {
+      description:
+        'Which objects go there. Default: images for image-api (its contract knows nothing else), all elsewhere.',
+    }),
+  ),
 };
 const http = {
   url: Type.String({ pattern: '^https?://', description: 'Base URL.' }),
