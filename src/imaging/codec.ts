@@ -12,6 +12,7 @@ import { HTJ2K_CODEC } from './codecs/htj2k.ts';
 import { JPEG_CODEC } from './codecs/jpeg.ts';
 import { JPEG_2000_CODEC } from './codecs/jpeg-2000.ts';
 import { JPEG_LS_CODEC } from './codecs/jpeg-ls.ts';
+import { JPEG_XL_CODEC } from './codecs/jpeg-xl.ts';
 import { DEFLATED_FRAME_CODEC, NATIVE_CODEC } from './codecs/native.ts';
 import { RLE_CODEC } from './codecs/rle.ts';
 import type { DecodedFrame } from './decoded-frame.ts';
@@ -36,14 +37,14 @@ const CODECS: readonly PixelCodec[] = [
   JPEG_LS_CODEC,
   JPEG_2000_CODEC,
   HTJ2K_CODEC,
+  JPEG_XL_CODEC,
 ];
 
 /** Why a family has no codec, in words for whoever finds the instance held. */
 const ABSENT: Partial<Record<TransferSyntaxFamily, string>> = {
-  'mpeg-2': 'video is not decoded',
-  h264: 'video is not decoded',
-  hevc: 'video is not decoded',
-  'jpeg-xl': 'JPEG XL is not decoded',
+  'mpeg-2': 'video is not decoded: no well-kept decoder exists for it',
+  h264: 'video is not decoded: no well-kept decoder exists for it',
+  hevc: 'video is not decoded: no well-kept decoder exists for it',
   jpip: 'the pixels are not in the instance but at a pixel data provider',
   other: 'the transfer syntax carries no pixel data',
 };

@@ -45,21 +45,22 @@ export function modalityTransformOf(
   return { kind: 'linear', slope: finite(slope) || 1, intercept: finite(intercept) ?? 0 };
 }
 
+/** @param input what the VOI stage gets: whether it can be negative, and whether it comes from floating samples */
 export function voiChoicesOf(
   source: ByteSource,
   dataSet: DataSet,
   frameIndex: number,
-  signedInput: boolean,
+  input: { readonly signed: boolean; readonly floating: boolean },
 ): VoiChoices {
   const group = functionalGroup(dataSet, TAGS.FrameVoiLutSequence, frameIndex) ?? dataSet;
   const centers = group.numbers(TAGS.WindowCenter);
   const widths = group.numbers(TAGS.WindowWidth);
-  const shape = windowFunctionOf(group.string(TAGS.VoiLutFunction));
+  const shape = windowFunctionOf(group.string(TAGS.VoiLutFunction), input.floating);
   const windows = centers.map(
     (center, index): Window => ({ center, width: widths[index] ?? Number.NaN, function: shape }),
   );
   const tables = dataSet.items(TAGS.VoiLutSequence).map((item) => () => {
-    const descriptor = readDescriptor(item, TAGS.LutDescriptor, signedInput);
+    const descriptor = readDescriptor(item, TAGS.LutDescriptor, input.signed);
     return readEntries(source, item, TAGS.LutData, descriptor);
   });
   return { windows: windows.filter(isValidWindow), tables };
@@ -84,8 +85,13 @@ function functionalGroup(dataSet: DataSet, group: Tag, frameIndex: number): Data
   return perFrame ?? dataSet.items(TAGS.SharedFunctionalGroupsSequence)[0]?.items(group)[0];
 }
 
-function windowFunctionOf(text: string | undefined): WindowFunction {
-  return text === 'SIGMOID' || text === 'LINEAR_EXACT' ? text : 'LINEAR';
+/**
+ * LINEAR counts whole steps (the 1 and the 0.5 in its formula), which floating samples do not have: a window of width 1
+ * over values from 0 to 1 would be a threshold. Their LINEAR is read as LINEAR_EXACT.
+ */
+function windowFunctionOf(text: string | undefined, floating: boolean): WindowFunction {
+  if (text === 'SIGMOID' || text === 'LINEAR_EXACT') return text;
+  return floating ? 'LINEAR_EXACT' : 'LINEAR';
 }
 
 /** Padding is compared with stored values, so it gets their sign, whatever VR it was written with. */

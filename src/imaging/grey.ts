@@ -72,15 +72,16 @@ export class GreyRenderer {
 
   #voi(frame: DecodedFrame, modality: ModalityTransform, frameIndex: number): Voi {
     const { source, dataSet, description, window } = this.#context;
-    if (window !== 'auto') return ofWindow({ ...window, function: 'LINEAR' });
-    const signedInput = modalityValue(modality, lowestStored(frame)) < 0;
-    const choices = voiChoicesOf(source, dataSet, frameIndex, signedInput);
+    const floating = description.kind !== 'integer';
+    if (window !== 'auto') return ofWindow({ ...window, function: floating ? 'LINEAR_EXACT' : 'LINEAR' });
+    const signed = modalityValue(modality, lowestStored(frame)) < 0;
+    const choices = voiChoicesOf(source, dataSet, frameIndex, { signed, floating });
     const [first] = choices.windows;
     if (first !== undefined) return ofWindow(first);
     const table = choices.tables[0]?.();
     if (table !== undefined) return { apply: lutFunction(table), note: 'VOI LUT' };
     const plain = modality.kind === 'linear' && modality.slope === 1 && modality.intercept === 0;
-    if (plain && description.kind === 'integer' && frame.bitsStored <= 8) return ofFullRange(frame);
+    if (plain && !floating && frame.bitsStored <= 8) return ofFullRange(frame);
     const padding = paddingRangeOf(dataSet, description);
     const found = defaultWindow(
       frame,

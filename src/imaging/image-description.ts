@@ -25,6 +25,8 @@ const PHOTOMETRIC_INTERPRETATIONS = [
   'YBR_PARTIAL_420',
   'YBR_ICT',
   'YBR_RCT',
+  // JPEG XL only; leaves the decoder as RGB.
+  'XYB',
 ] as const;
 
 export type PhotometricInterpretation = (typeof PHOTOMETRIC_INTERPRETATIONS)[number];

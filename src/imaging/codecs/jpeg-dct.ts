@@ -1,9 +1,7 @@
 /**
  * DCT JPEG (ITU-T T.81) of 8 or 12 bits, sequential (processes 2 and 4) and progressive (the retired ones that archives
  * still hold): what no third-party decoder in reach does at 12 bits. Coefficients come from `jpeg-scan.ts`; here they are
- * dequantized (§A.3.4), transformed back (§A.3.3), shifted to unsigned, and subsampled components are repeated.
- *
- * The inverse DCT is computed in floating point, rounded once: within one step of any conforming integer one.
+ * dequantized (§A.3.4), transformed back (`jpeg-idct.ts`), shifted to unsigned, and subsampled components are repeated.
  */
 import { invalidCodestream } from '../codestream.ts';
 import type { DecodedFrame } from '../decoded-frame.ts';
@@ -11,6 +9,7 @@ import type { ImageDescription } from '../image-description.ts';
 import { decodeTable } from '../redact/jpeg-huffman.ts';
 import { lossyFrame } from './coded-frame.ts';
 import { type JpegHeader, payloadOf } from './jpeg-header.ts';
+import { inverseDct } from './jpeg-idct.ts';
 import { type DctComponent, type DctFrame, readScan } from './jpeg-scan.ts';
 
 const PROGRESSIVE = 0xc2;
@@ -18,7 +17,6 @@ const MARKER = { DHT: 0xc4, SOS: 0xda, DQT: 0xdb, DRI: 0xdd } as const;
 
 /** Position in a block, row by row, of the k-th coefficient in zigzag order (T.81 Figure A.6). */
 const ZIGZAG = zigzag();
-const COSINES = cosines();
 
 /**
  * @param transformed whether three components are YCbCr
@@ -113,59 +111,25 @@ function reconstruct(component: DctComponent, quantizer: Uint16Array | undefined
   if (quantizer === undefined) throw invalidCodestream('lacks a quantization table');
   const { coefficients, stride } = component;
   const output = new Uint16Array(coefficients.length);
-  const block = new Float64Array(64);
-  const workspace = new Float64Array(64);
+  const block = new Int32Array(64);
   const middle = 2 ** (precision - 1);
   const white = 2 ** precision - 1;
   const lineSamples = stride * 8;
   for (let index = 0, at = 0; at < coefficients.length; index++, at += 64) {
     const origin = Math.floor(index / stride) * 8 * lineSamples + (index % stride) * 8;
-    let flat = true;
     block.fill(0);
     for (let k = 0; k < 64; k++) {
       const value = coefficients[at + k] ?? 0;
-      if (value === 0) continue;
-      block[ZIGZAG[k] ?? 0] = value * (quantizer[k] ?? 0);
-      flat &&= k === 0;
+      if (value !== 0) block[ZIGZAG[k] ?? 0] = value * (quantizer[k] ?? 0);
     }
-    if (flat) block.fill((block[0] ?? 0) / 8);
-    else inverseDct(block, workspace);
+    inverseDct(block, precision);
     for (let position = 0; position < 64; position++) {
-      const sample = Math.round((block[position] ?? 0) + middle);
+      const sample = (block[position] ?? 0) + middle;
       output[origin + (position >>> 3) * lineSamples + (position & 7)] =
         sample < 0 ? 0 : sample > white ? white : sample;
     }
   }
   return output;
-}
-
-/** T.81 §A.3.3 as two passes of the one-dimensional transform, columns first; in place. */
-function inverseDct(block: Float64Array, workspace: Float64Array): void {
-  for (let column = 0; column < 8; column++) inverseLine(block, workspace, column, 8);
-  for (let row = 0; row < 64; row += 8) inverseLine(workspace, block, row, 1);
-}
-
-/**
- * Eight outputs from eight inputs. The cosines of an output and of its mirror differ in the sign of the odd terms only,
- * so both come from one even and one odd sum.
- */
-function inverseLine(input: Float64Array, output: Float64Array, start: number, step: number): void {
-  const i0 = input[start] ?? 0;
-  const i1 = input[start + step] ?? 0;
-  const i2 = input[start + 2 * step] ?? 0;
-  const i3 = input[start + 3 * step] ?? 0;
-  const i4 = input[start + 4 * step] ?? 0;
-  const i5 = input[start + 5 * step] ?? 0;
-  const i6 = input[start + 6 * step] ?? 0;
-  const i7 = input[start + 7 * step] ?? 0;
-  for (let x = 0, c = 0; x < 4; x++, c += 8) {
-    const even =
-      (COSINES[c] ?? 0) * i0 + (COSINES[c + 2] ?? 0) * i2 + (COSINES[c + 4] ?? 0) * i4 + (COSINES[c + 6] ?? 0) * i6;
-    const odd =
-      (COSINES[c + 1] ?? 0) * i1 + (COSINES[c + 3] ?? 0) * i3 + (COSINES[c + 5] ?? 0) * i5 + (COSINES[c + 7] ?? 0) * i7;
-    output[start + x * step] = even + odd;
-    output[start + (7 - x) * step] = even - odd;
-  }
 }
 
 /** Samples by pixels; a subsampled component is repeated to the size of the largest. */
@@ -212,12 +176,4 @@ function zigzag(): Uint8Array {
   // Even diagonals run upwards, odd ones downwards.
   const along = (position: number): number => (diagonal(position) % 2 === 0 ? position & 7 : position >>> 3);
   return Uint8Array.from(order.sort((a, b) => diagonal(a) - diagonal(b) || along(a) - along(b)));
-}
-
-/** C(u)/2 · cos((2x + 1)uπ/16) for x = 0 … 3, u = 0 … 7. */
-function cosines(): Float64Array {
-  return Float64Array.from({ length: 32 }, (_, index) => {
-    const u = index & 7;
-    return (u === 0 ? Math.SQRT1_2 : 1) * 0.5 * Math.cos(((2 * (index >>> 3) + 1) * u * Math.PI) / 16);
-  });
 }

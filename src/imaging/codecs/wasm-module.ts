@@ -33,8 +33,13 @@ export class WasmModule<Exports extends object> {
       print: (line) => this.#listen(line),
       printErr: (line) => this.#listen(line),
     });
-    const exports = await this.#loading;
-    if ((exports.HEAPU8?.length ?? 0) <= HEAP_BYTES_KEPT) return exports;
+    try {
+      const exports = await this.#loading;
+      if ((exports.HEAPU8?.length ?? 0) <= HEAP_BYTES_KEPT) return exports;
+    } catch (error) {
+      this.#loading = undefined;
+      throw error;
+    }
     this.#loading = undefined;
     return this.load();
   }

@@ -1,0 +1,4 @@
+export interface JpegXlExports {
+  JpegXLDecoder: new () => WasmDecoder;
+}
+export declare function loadLibjxl(options: EmscriptenOptions): Promise<JpegXlExports>;
