@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { DeliverableInstance } from '../../src/delivery/destination.ts';
+import { outcomeOfReason, parseStoreResponse } from '../../src/delivery/stow-rs/store-response.ts';
+import { stowRsDestination } from '../../src/delivery/stow-rs/stow-rs.ts';
+import { deliverable } from './deliverable.ts';
+import { destinationContract } from './destination.contract.ts';
+import { dicomFile } from './dicom-file.ts';
+import { type Orthanc, skipWithoutOrthanc, startOrthanc } from './orthanc.ts';
+import { type ScriptedAnswer, type SeenRequest, scriptedServer } from './scripted-server.ts';
+
+const signal = new AbortController().signal;
+let count = 0;
+
+function instance(bytes?: number): DeliverableInstance {
+  count += 1;
+  const sopInstanceUid = `1.2.3.4.${process.pid}.${count}`;
+  return deliverable({ sopInstanceUid, dicom: dicomFile(sopInstanceUid, bytes) });
+}
+
+const fileOf = ({ manifest, open }: DeliverableInstance) => {
+  const source = open(manifest.dicomFile);
+  return Buffer.from(source.read(0, source.size));
+};
+
+const skip = skipWithoutOrthanc();
+describe('against Orthanc', { skip }, () => {
+  let orthanc: Orthanc;
+  before(async () => {
+    orthanc = await startOrthanc();
+  });
+  after(() => orthanc.kill());
+
+  destinationContract('stow-rs', {
+    instance: () => instance(),
+    open: async () => {
+      await orthanc.clear();
+      const destination = stowRsDestination('pacs', { url: orthanc.dicomWeb });
+      return {
+        destination,
+        stored: ({ manifest }) => orthanc.file(manifest.sopInstanceUid),
+        expected: fileOf,
+        count: async () => (await orthanc.instances()).length,
+        // The last of Orthanc for this test: others start their own.
+        down: async () => {
+          await orthanc.kill();
+        },
+        dispose: async () => {
+          if (await destinationIsDown(orthanc)) orthanc = await startOrthanc();
+        },
+      };
+    },
+  });
+
+  test('what is no DICOM is refused, and its neighbours are stored', async () => {
+    await orthanc.clear();
+    const destination = stowRsDestination('pacs', { url: orthanc.dicomWeb });
+    const [good, bad] = [instance(), deliverable({ dicom: Buffer.from('not DICOM') })];
+    const outcomes = await destination.deliver([bad, good], signal);
+    await destination.close();
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.kind),
+      ['failed', 'delivered'],
+    );
+    assert.equal((await orthanc.instances()).length, 1);
+  });
+});
+
+async function destinationIsDown({ dicomWeb }: Orthanc): Promise<boolean> {
+  return fetch(`${dicomWeb}/studies`).then(
+    () => false,
+    () => true,
+  );
+}
+
+function moduleOf(stored: readonly string[], failed: Readonly<Record<string, number>>): string {
+  const uid = (value: string) => ({ '00081155': { vr: 'UI', Value: [value] } });
+  return JSON.stringify({
+    '00081199': { vr: 'SQ', Value: stored.map((one) => uid(one)) },
+    '00081198': {
+      vr: 'SQ',
+      Value: Object.entries(failed).map(([one, reason]) => ({
+        ...uid(one),
+        '00081197': { vr: 'US', Value: [reason] },
+      })),
+    },
+  });
+}
+
+async function answered(answer: ScriptedAnswer, batch: readonly DeliverableInstance[]) {
+  const server = await scriptedServer([answer]);
+  const destination = stowRsDestination('pacs', { url: `${server.url}/dicom-web` });
+  const outcomes = await destination.deliver(batch, signal);
+  await destination.close();
+  await server.close();
+  return { outcomes, requests: server.requests };
+}
+
+test('each instance is judged by what the response module says of it', async () => {
+  const [stored, refused, full, silent] = [instance(), instance(), instance(), instance()];
+  const body = moduleOf([stored.manifest.sopInstanceUid], {
+    [refused.manifest.sopInstanceUid]: 0xc000,
+    [full.manifest.sopInstanceUid]: 0xa700,
+  });
+  const { outcomes, requests } = await answered({ status: 202, body }, [refused, stored, full, silent]);
+  assert.deepEqual(
+    outcomes.map((outcome) => (outcome.kind === 'failed' ? [outcome.code, outcome.detail] : outcome.kind)),
+    [
+      ['DELIVERY_REJECTED', 'reason=C000H'],
+      'delivered',
+      ['DELIVERY_BUSY', 'reason=A700H'],
+      ['DELIVERY_BUSY', 'status=202 without a word about this instance'],
+    ],
+  );
+  assert.equal(requests.length, 1, 'nothing is sent again where each has its verdict');
+});
+
+test('the request is multipart/related with one application/dicom part an instance', async () => {
+  const batch = [instance(), instance(65_000)];
+  const { requests } = await answered({ status: 200 }, batch);
+  const [request] = requests;
+  assert.equal(request?.url, '/dicom-web/studies');
+  assert.equal(Number(request?.headers['content-length']), request?.body.length);
+  assert.deepEqual(
+    partsOf(request),
+    batch.map((one) => ['application/dicom', fileOf(one)]),
+  );
+});
+
+test('200 alone is no receipt: the answer names the instance or is empty', async () => {
+  const one = instance();
+  const xml = `<NativeDicomModel><Value number="1">${one.manifest.sopInstanceUid}</Value></NativeDicomModel>`;
+  const cases: [string, string][] = [
+    ['', 'delivered'],
+    [xml, 'delivered'],
+    ['<html>log in</html>', 'failed'],
+    [moduleOf([], {}), 'failed'],
+    [moduleOf(['1.2'], {}), 'failed'],
+  ];
+  for (const [body, kind] of cases) {
+    const { outcomes } = await answered({ status: 200, body }, [one]);
+    assert.equal(outcomes[0]?.kind, kind, body);
+  }
+});
+
+test('409 without a module is a refusal that is taken apart', async () => {
+  const { outcomes, requests } = await answered({ status: 409, body: '<xml/>' }, [instance(), instance()]);
+  assert.ok(outcomes.every((outcome) => outcome.kind === 'failed' && outcome.code === 'DELIVERY_REJECTED'));
+  assert.equal(requests.length, 3);
+});
+
+test('a failure reason is transient, a receipt, or a refusal (PS3.18 Table I.2-2)', () => {
+  for (const reason of [0xa700, 0xa7ff, 0x0110, 0x0213]) {
+    assert.equal(codeOf(reason), 'DELIVERY_BUSY', reason.toString(16));
+  }
+  for (const reason of [0xa900, 0xc000, 0xc122, 0x0122, 0x0117, 0x0124]) {
+    assert.equal(codeOf(reason), 'DELIVERY_REJECTED', reason.toString(16));
+  }
+  assert.equal(outcomeOfReason(0x0111).kind, 'delivered');
+  assert.equal(codeOf(undefined), 'DELIVERY_REJECTED');
+});
+
+test('what is no response module is told apart from one', () => {
+  for (const text of ['', '<html>', '[]', 'null', '{}', '{"00081190":{"vr":"UR"}}']) {
+    assert.equal(parseStoreResponse(Buffer.from(text)), undefined, text);
+  }
+  assert.equal(parseStoreResponse(Buffer.from('{"00081199":{"vr":"SQ","Value":[null,5,{}]}}'))?.size, 0);
+});
+
+function codeOf(reason: number | undefined) {
+  const outcome = outcomeOfReason(reason);
+  return outcome.kind === 'failed' ? outcome.code : outcome.kind;
+}
+
+/** Content type and bytes of each part, read as RFC 2046 §5.1.1 describes them. */
+function partsOf(request: SeenRequest | undefined): [string | undefined, Buffer][] {
+  const boundary = /boundary=([0-9a-f]+)$/.exec(request?.headers['content-type'] ?? '')?.[1];
+  assert.ok(boundary !== undefined && request !== undefined);
+  const pieces = `\r\n${request.body.toString('latin1')}`.split(`\r\n--${boundary}`);
+  assert.deepEqual([pieces[0], pieces.at(-1)], ['', '--\r\n']);
+  return pieces.slice(1, -1).map((piece) => {
+    const end = piece.indexOf('\r\n\r\n');
+    const type = /Content-Type: (.*)/.exec(piece.slice(0, end))?.[1];
+    return [type, Buffer.from(piece.slice(end + 4), 'latin1')];
+  });
+}
