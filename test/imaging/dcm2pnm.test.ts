@@ -26,6 +26,14 @@ interface Entry {
   readonly rows: number | null;
 }
 
+/** Where the two differ by more, and why ours is right. */
+const EXPLAINED: Readonly<Record<string, string>> = {
+  'files/cornerstone3d/CTImage.dcm_JPEGLSLossyTransferSyntax_1.2.840.10008.1.2.4.81.dcm':
+    'Rescale Intercept has VR UN; DCMTK ignores it, PS3.5 §6.2.2 lets it be read by the dictionary',
+  'files/nema-wg04/RG3_JPLY':
+    'lossy coding overshoots Bits Stored in 8 pixels; DCMTK masks white to black, we clamp (PS3.5 §8.1.1)',
+};
+
 /** All but the largest files; all of them with LETHE_LONG=1. */
 const FILE_BYTES_MAX = process.env['LETHE_LONG'] === '1' ? Number.POSITIVE_INFINITY : 700_000;
 
@@ -86,7 +94,7 @@ test('8-bit grey output is within one grey level of dcm2pnm', { skip }, async (c
     const pixels = await sharp(frame.bytes).toColourspace('b-w').raw().toBuffer();
     const difference = largestDifference(pixels, expected);
     compared++;
-    if (difference > 1)
+    if (difference > 1 && EXPLAINED[entry.path] === undefined)
       faults.push(`${entry.path} (${entry.kind}): ${difference} grey levels, ${JSON.stringify(frame.window)}`);
   }
   context.diagnostic(`${compared} files compared`);
