@@ -6,6 +6,7 @@
  * `release`). delivery, one row per instance and destination: queued -> claimed -> inflight -> delivered | deferred |
  * rejected | held. Every change is one transaction with its audit entry.
  */
+import type { AuditEntry } from '../core/chain.ts';
 import type { InstanceId } from '../core/identifier.ts';
 import type { PreparedLocation, SpooledInstance, SpoolLocation } from './spool.ts';
 
@@ -107,7 +108,12 @@ export interface Store {
    * prepared, with one queued delivery a destination. An instance that no destination takes is held by the caller
    * instead. `urgent` gives its deliveries high priority whatever the instance's own.
    */
-  markPrepared(id: InstanceId, output: PreparedOutput, destinations: readonly string[], urgent?: boolean): Promise<void>;
+  markPrepared(
+    id: InstanceId,
+    output: PreparedOutput,
+    destinations: readonly string[],
+    urgent?: boolean,
+  ): Promise<void>;
   hold(id: InstanceId, reason: string, detail: string | undefined): Promise<void>;
   discard(id: InstanceId, rule: string): Promise<void>;
   /** held -> received (processed anew) by an operator; its held deliveries are queued again when already prepared. */
@@ -141,6 +147,12 @@ export interface Store {
   ledger(options: { customer?: string; limit: number }): Promise<LedgerLine[]>;
   list(options: ListOptions): Promise<InstanceRow[]>;
   deliveriesOf(id: InstanceId): Promise<DeliveryRow[]>;
+  /** The audit trail of one instance, oldest first. */
+  history(id: InstanceId): Promise<{ atMs: number; event: string; detail: string }[]>;
+  /** An audit entry about something that is no transition of an instance (an operator looked, the gateway started). */
+  note(event: string, detail: string, id?: InstanceId): Promise<void>;
+  /** The whole chain with its hashes, oldest first, for export and verification. */
+  auditEntries(): AsyncIterable<AuditEntry & { readonly hash: string }>;
   close(): Promise<void>;
 }
 

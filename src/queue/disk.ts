@@ -1,0 +1,153 @@
+/**
+ * The disk as the queue sees it: whole writes, flushes that are really done, and errno turned into rows of the error
+ * table (no space and no quota are SPOOL_FULL, everything else SPOOL_IO). Raw descriptors and callbacks on purpose: a
+ * file handle costs a promise more for each write, and the spool writes several times for each instance.
+ */
+import {
+  close,
+  closeSync,
+  fdatasync,
+  fsync,
+  fsyncSync,
+  ftruncate,
+  mkdirSync,
+  open,
+  openSync,
+  read,
+  readSync,
+  writev,
+} from 'node:fs';
+import { LetheError } from '../core/errors.ts';
+
+/** Identified bytes: readable by the owner alone. */
+export const FILE_MODE = 0o600;
+export const FOLDER_MODE = 0o700;
+
+const NO_SPACE: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** The typed error for what the operating system said. The detail holds errno and step, never a path. */
+export function diskError(cause: unknown, step: string): LetheError {
+  if (cause instanceof LetheError) return cause;
+  const errno = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+  return new LetheError(NO_SPACE.has(errno) ? 'SPOOL_FULL' : 'SPOOL_IO', { errno, step }, { cause });
+}
+
+export function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+export function openFile(path: string, flags: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    open(path, flags, FILE_MODE, (error, fd) => (error ? reject(diskError(error, 'open')) : resolve(fd)));
+  });
+}
+
+export function closeFile(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    close(fd, (error) => (error ? reject(diskError(error, 'close')) : resolve()));
+  });
+}
+
+/** Writes all of `buffers` from `position` on; a short write is continued. */
+export async function writeFully(fd: number, buffers: readonly Uint8Array[], position: number): Promise<void> {
+  let rest = buffers.filter((buffer) => buffer.length > 0);
+  let at = position;
+  while (rest.length > 0) {
+    const written = await writeSome(fd, rest, at);
+    if (written === 0) throw new LetheError('SPOOL_IO', { step: 'write', errno: 'short' });
+    at += written;
+    rest = after(rest, written);
+  }
+}
+
+function writeSome(fd: number, buffers: readonly Uint8Array[], position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    writev(fd, buffers, position, (error, written) => (error ? reject(diskError(error, 'write')) : resolve(written)));
+  });
+}
+
+/** What of `buffers` is left after the first `count` bytes. */
+function after(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
+  let skip = count;
+  let index = 0;
+  for (const buffer of buffers) {
+    if (skip < buffer.length) break;
+    skip -= buffer.length;
+    index++;
+  }
+  const rest = buffers.slice(index);
+  const first = rest[0];
+  if (first !== undefined && skip > 0) rest[0] = first.subarray(skip);
+  return rest;
+}
+
+/** Bytes from `position`; fewer only at the end of the file. */
+export async function readFully(fd: number, target: Uint8Array, position: number): Promise<Uint8Array> {
+  let filled = 0;
+  while (filled < target.length) {
+    const count = await readSome(fd, target.subarray(filled), position + filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return target.subarray(0, filled);
+}
+
+function readSome(fd: number, target: Uint8Array, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(fd, target, 0, target.length, position, (error, count) =>
+      error ? reject(diskError(error, 'read')) : resolve(count),
+    );
+  });
+}
+
+/** As `readFully`, for workers and one-shot commands. */
+export function readFullySync(fd: number, target: Uint8Array, position: number): Uint8Array {
+  let filled = 0;
+  while (filled < target.length) {
+    const count = readSync(fd, target, filled, target.length - filled, position + filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return target.subarray(0, filled);
+}
+
+/** Data and the metadata needed to read it (the length) are on the medium when this resolves. */
+export function flushData(fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fdatasync(fd, (error) => (error ? reject(diskError(error, 'fdatasync')) : resolve()));
+  });
+}
+
+export function truncateFile(fd: number, length: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    ftruncate(fd, length, (error) => (error ? reject(diskError(error, 'truncate')) : resolve()));
+  });
+}
+
+/** Makes names in a folder durable. Windows has no such call: there the file system journals them itself. */
+export async function flushFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const fd = await openFile(path, 'r');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      fsync(fd, (error) => (error ? reject(diskError(error, 'fsync folder')) : resolve()));
+    });
+  } finally {
+    await closeFile(fd);
+  }
+}
+
+export function flushFolderSync(path: string): void {
+  if (process.platform === 'win32') return;
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Creates a folder of ours, private to the owner; its parents as well. */
+export function makeFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: FOLDER_MODE });
+}

@@ -1,0 +1,38 @@
+/**
+ * The bound on bytes that were handed to the spool and are not yet written: one for each instance and one for all
+ * writers together. Whoever exceeds either is asked to stop reading its socket, which is what keeps memory flat.
+ */
+
+export const IN_FLIGHT_BYTES_MAX = 8 * 1024 * 1024;
+export const IN_FLIGHT_TOTAL_BYTES_MAX = 64 * 1024 * 1024;
+
+export class InFlight {
+  readonly #limitBytes: number;
+  #bytes = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(limitBytes: number = IN_FLIGHT_TOTAL_BYTES_MAX) {
+    this.#limitBytes = limitBytes;
+  }
+
+  get exceeded(): boolean {
+    return this.#bytes > this.#limitBytes;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  remove(bytes: number): void {
+    this.#bytes -= bytes;
+    if (this.exceeded || this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) resume();
+  }
+
+  /** Resolves when the total is within its limit. */
+  async room(): Promise<void> {
+    while (this.exceeded) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * The prepared area on a local disk: what may leave. One file an instance and attempt, so that one flush makes all of
+ * its members durable: the members' bytes one after the other, then an index, then a fixed tail
+ *
+ *   members ... | index: JSON [{ name, position, bytes }] | u32 index length | u32 CRC-32 of the index | "LPRP"
+ *
+ * Written under a temporary name, flushed, renamed, folder flushed. Synchronous on purpose: workers write it. A file
+ * with a temporary name after a start is the rest of a crash and is removed.
+ */
+import {
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { ByteSource } from '../core/bytes.ts';
+import { LetheError } from '../core/errors.ts';
+import type { InstanceId } from '../core/identifier.ts';
+import { diskError, FILE_MODE, flushFolderSync, isMissing, makeFolder, readFullySync } from './disk.ts';
+import type { PreparedLocation, PreparedWriter } from './spool.ts';
+
+const FOLDER = 'prepared';
+const TEMPORARY = '.part';
+const MAGIC = 'LPRP';
+const TAIL_BYTES = 12;
+const INDEX_BYTES_MAX = 64 * 1024 * 1024; // a hundred bytes a frame, for a very long film
+/** Two characters of the id that differ between neighbours: folders stay small. */
+const SHARD = { from: 24, to: 26 } as const;
+const LOCATION = /^[0-9A-Z]{2}\/[0-9A-Z]{26}-[0-9a-z-]{1,40}$/;
+
+interface Member {
+  readonly name: string;
+  readonly position: number;
+  readonly bytes: number;
+}
+
+export type OpenFile = ByteSource & { close(): void };
+
+export class LocalPreparedArea {
+  readonly #root: string;
+
+  constructor(dataDir: string) {
+    this.#root = join(dataDir, FOLDER);
+  }
+
+  /** @throws SPOOL_IO, SPOOL_FULL */
+  prepared(id: InstanceId, attempt: string): PreparedPack {
+    const shard = id.slice(SHARD.from, SHARD.to);
+    const folder = join(this.#root, shard);
+    if (!existsSync(folder)) {
+      makeFolder(folder);
+      flushFolderSync(this.#root);
+    }
+    return new PreparedPack(folder, `${shard}/${id}-${attempt}`);
+  }
+
+  /** One member, by its name. The caller closes. @throws SPOOL_IO, SPOOL_CORRUPT */
+  open(location: PreparedLocation, name: string): OpenFile {
+    const path = this.#path(location);
+    const fd = attempt('open', () => openSync(path, 'r'));
+    try {
+      const member = readIndex(fd).find((one) => one.name === name);
+      if (member === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'member' });
+      return memberSource(fd, member);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+
+  /** Idempotent. @throws SPOOL_IO */
+  erase(location: PreparedLocation): void {
+    attempt('unlink', () => rmSync(this.#path(location), { force: true }));
+  }
+
+  /** Removes what a crash left unfinished; answers how many. */
+  removeUnfinished(): number {
+    if (!existsSync(this.#root)) return 0;
+    let removed = 0;
+    for (const name of readdirSync(this.#root, { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith(TEMPORARY)) continue;
+      rmSync(join(this.#root, name), { force: true });
+      removed++;
+    }
+    return removed;
+  }
+
+  /** Whether the file is there and whole, for reconciliation. */
+  exists(location: PreparedLocation): boolean {
+    try {
+      return statSync(this.#path(location)).size >= TAIL_BYTES;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw diskError(error, 'stat');
+    }
+  }
+
+  #path(location: PreparedLocation): string {
+    if (!LOCATION.test(location)) throw new LetheError('SPOOL_CORRUPT', { what: 'location' });
+    return join(this.#root, location);
+  }
+}
+
+export class PreparedPack implements PreparedWriter {
+  readonly #folder: string;
+  readonly #location: string;
+  readonly #path: string;
+  readonly #fd: number;
+  readonly #members: Member[] = [];
+  #position = 0;
+  #start = -1;
+  #ended = false;
+
+  constructor(folder: string, location: string) {
+    this.#folder = folder;
+    this.#location = location;
+    this.#path = join(folder, location.slice(location.indexOf('/') + 1));
+    this.#fd = attempt('open', () => openSync(this.#path + TEMPORARY, 'w+', FILE_MODE));
+  }
+
+  file(name: string): { write(bytes: Uint8Array): void; end(): void } {
+    if (this.#start >= 0 || this.#ended) throw new LetheError('INVARIANT', { what: 'one member after the other' });
+    this.#start = this.#position;
+    return {
+      write: (bytes) => this.#write(bytes),
+      end: () => {
+        this.#members.push({ name, position: this.#start, bytes: this.#position - this.#start });
+        this.#start = -1;
+      },
+    };
+  }
+
+  /** A member that was ended, before the commit: verification and rendering read what will leave. */
+  source(name: string): ByteSource {
+    const member = this.#members.find((one) => one.name === name);
+    if (member === undefined) throw new LetheError('INVARIANT', { what: 'no such member' });
+    return { size: member.bytes, read: reader(this.#fd, member) };
+  }
+
+  /** Bytes of all members. */
+  get bytes(): number {
+    return this.#position;
+  }
+
+  commit(): PreparedLocation {
+    const index = Buffer.from(JSON.stringify(this.#members), 'utf8');
+    const tail = Buffer.alloc(TAIL_BYTES);
+    tail.writeUInt32LE(index.length, 0);
+    tail.writeUInt32LE(crc32(index), 4);
+    tail.write(MAGIC, 8, 'latin1');
+    this.#write(index);
+    this.#write(tail);
+    attempt('commit', () => {
+      fdatasyncSync(this.#fd);
+      renameSync(this.#path + TEMPORARY, this.#path);
+      flushFolderSync(this.#folder);
+    });
+    this.#end();
+    // The brand is given here and nowhere else: this file was written by the process that de-identified.
+    return this.#location as PreparedLocation;
+  }
+
+  abort(): void {
+    if (this.#ended) return;
+    this.#end();
+    rmSync(this.#path + TEMPORARY, { force: true });
+  }
+
+  #end(): void {
+    this.#ended = true;
+    closeSync(this.#fd);
+  }
+
+  #write(bytes: Uint8Array): void {
+    attempt('write', () => {
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#position + done);
+    });
+    this.#position += bytes.length;
+  }
+}
+
+function attempt<Result>(step: string, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    throw diskError(error, step);
+  }
+}
+
+function readIndex(fd: number): readonly Member[] {
+  const size = attempt('stat', () => fstatSync(fd).size);
+  const tail = Buffer.from(readFullySync(fd, Buffer.alloc(TAIL_BYTES), Math.max(0, size - TAIL_BYTES)));
+  if (tail.length < TAIL_BYTES || tail.toString('latin1', 8) !== MAGIC)
+    throw new LetheError('SPOOL_CORRUPT', { what: 'tail' });
+  const length = tail.readUInt32LE(0);
+  if (length > INDEX_BYTES_MAX || length + TAIL_BYTES > size)
+    throw new LetheError('SPOOL_CORRUPT', { what: 'index length' });
+  const index = readFullySync(fd, Buffer.alloc(length), size - TAIL_BYTES - length);
+  if (crc32(index) !== tail.readUInt32LE(4)) throw new LetheError('SPOOL_CORRUPT', { what: 'index' });
+  return JSON.parse(Buffer.from(index).toString('utf8')) as Member[];
+}
+
+function memberSource(fd: number, member: Member): OpenFile {
+  return { size: member.bytes, read: reader(fd, member), close: () => closeSync(fd) };
+}
+
+/** Reads a range of a file; each answer is a buffer of its own. */
+export function reader(fd: number, range: { position: number; bytes: number }): ByteSource['read'] {
+  return (position, length) => {
+    const wanted = Math.max(0, Math.min(length, range.bytes - position));
+    if (wanted === 0) return new Uint8Array(0);
+    return attempt('read', () => readFullySync(fd, Buffer.allocUnsafe(wanted), range.position + position));
+  };
+}

@@ -1,0 +1,322 @@
+/**
+ * The spool on a local disk. The received area is a set of append-only segments that are their own journal (record.ts);
+ * a record on disk is a committed instance. The prepared area is one file an instance (local-prepared.ts).
+ *
+ * A segment belongs to one writer at a time (an association, a request); when the writer closes, the next one continues
+ * it, so that a thousand short associations do not make a thousand files. A segment that is full is closed; when its
+ * last instance is erased it is unlinked, which is when identified bytes leave the disk.
+ */
+
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { truncate, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock, Random } from '../core/clock.ts';
+import { LetheError } from '../core/errors.ts';
+import { newInstanceId } from '../core/identifier.ts';
+import {
+  closeFile,
+  diskError,
+  flushData,
+  flushFolder,
+  isMissing,
+  makeFolder,
+  openFile,
+  readFully,
+  writeFully,
+} from './disk.ts';
+import { InFlight } from './in-flight.ts';
+import { SegmentIncoming } from './incoming.ts';
+import { LocalPreparedArea } from './local-prepared.ts';
+import {
+  type FoundRecord,
+  locationOf,
+  openReceived,
+  parseLocation,
+  receivedFolder,
+  walkSegment,
+} from './local-received.ts';
+import { encodeRecordHead, parseRecordHead, RECORD_FIXED_BYTES } from './record.ts';
+import { SEGMENT_SUFFIX, Segment } from './segment.ts';
+import { type FreeBytes, freeBytesOf, SpaceGauge } from './space.ts';
+import type {
+  IncomingInstance,
+  PreparedLocation,
+  PreparedWriter,
+  ReceivedRecord,
+  Spool,
+  SpooledInstance,
+  SpoolLocation,
+  SpoolSpace,
+  SpoolWriter,
+} from './spool.ts';
+
+export interface LocalSpoolOptions {
+  readonly dataDir: string;
+  readonly minFreeDiskBytes: number;
+  /** A segment that is longer takes no further instance. */
+  readonly segmentBytesMax?: number;
+  /** Tests only: what the file system would answer. */
+  readonly freeBytes?: FreeBytes;
+}
+
+export interface LocalSpoolDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+/** Segments that wait for the next writer; more are closed. */
+const IDLE_SEGMENTS_MAX = 4;
+const DIGEST_CHUNK_BYTES = 1024 * 1024;
+
+export class LocalSpool implements Spool {
+  readonly #options: LocalSpoolOptions;
+  readonly #deps: LocalSpoolDeps;
+  readonly #folder: string;
+  readonly #gauge: SpaceGauge;
+  readonly #inFlight = new InFlight();
+  readonly #preparedArea: LocalPreparedArea;
+  readonly #idle: Segment[] = [];
+  readonly #writing = new Set<string>();
+  /** Committed and not erased instances by segment. */
+  readonly #live = new Map<string, number>();
+
+  private constructor(options: LocalSpoolOptions, deps: LocalSpoolDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#folder = receivedFolder(options.dataDir);
+    this.#gauge = new SpaceGauge(options.freeBytes ?? freeBytesOf(this.#folder), options.minFreeDiskBytes, deps.clock);
+    this.#preparedArea = new LocalPreparedArea(options.dataDir);
+  }
+
+  /** Makes the folders where they are missing. @throws SPOOL_IO */
+  static async open(options: LocalSpoolOptions, deps: LocalSpoolDeps): Promise<LocalSpool> {
+    try {
+      makeFolder(receivedFolder(options.dataDir));
+      makeFolder(join(options.dataDir, 'prepared'));
+      await flushFolder(options.dataDir);
+    } catch (error) {
+      throw diskError(error, 'open');
+    }
+    return new LocalSpool(options, deps);
+  }
+
+  writer(): SpoolWriter {
+    return new SegmentWriter({
+      take: () => this.#takeSegment(),
+      give: (segment) => this.#giveSegment(segment),
+      incoming: (record, header, segment) => this.#incoming(record, header, segment),
+      isFull: (segment) => segment.end >= (this.#options.segmentBytesMax ?? SEGMENT_BYTES_MAX),
+    });
+  }
+
+  #incoming(record: ReceivedRecord, header: Uint8Array, segment: Promise<Segment>): SegmentIncoming {
+    const space = this.#gauge.space();
+    const refusal = space.full
+      ? new LetheError('SPOOL_FULL', { freeBytes: space.freeBytes, limitBytes: space.limitBytes })
+      : undefined;
+    return new SegmentIncoming(
+      record,
+      header,
+      {
+        segment,
+        inFlight: this.#inFlight,
+        ended: (committed, on, bytes) => {
+          this.#gauge.wrote(bytes);
+          if (on?.failure !== undefined) this.#gauge.invalidate();
+          if (committed && on !== undefined) this.#live.set(on.name, (this.#live.get(on.name) ?? 0) + 1);
+        },
+        location: (on, position) => locationOf(on.name, position),
+      },
+      refusal,
+    );
+  }
+
+  async #takeSegment(): Promise<Segment> {
+    const { clock, random } = this.#deps;
+    const segment =
+      this.#idle.pop() ?? (await Segment.create(this.#folder, newInstanceId(clock, random), clock.nowMs()));
+    this.#writing.add(segment.name);
+    return segment;
+  }
+
+  async #giveSegment(segment: Segment): Promise<void> {
+    const full = segment.end >= (this.#options.segmentBytesMax ?? SEGMENT_BYTES_MAX);
+    if (!full && segment.failure === undefined && this.#idle.length < IDLE_SEGMENTS_MAX) {
+      this.#writing.delete(segment.name);
+      this.#idle.push(segment);
+      return;
+    }
+    await segment.close();
+    this.#writing.delete(segment.name);
+    await this.#unlinkIfEmpty(segment.name);
+  }
+
+  openReceived(location: SpoolLocation) {
+    return openReceived(this.#options.dataDir, location);
+  }
+
+  /** The record is marked erased (durably), its segment goes when it was the last one. Idempotent. @throws SPOOL_IO */
+  async eraseReceived(location: SpoolLocation): Promise<void> {
+    const { segment, position } = parseLocation(location);
+    const path = join(this.#folder, segment + SEGMENT_SUFFIX);
+    const marked = await markErased(path, position);
+    if (!marked) return;
+    this.#live.set(segment, (this.#live.get(segment) ?? 1) - 1);
+    const idle = this.#idle.findIndex((one) => one.name === segment);
+    if (idle >= 0 && (this.#live.get(segment) ?? 0) <= 0) {
+      const [closing] = this.#idle.splice(idle, 1);
+      await closing?.close();
+    }
+    await this.#unlinkIfEmpty(segment);
+  }
+
+  async #unlinkIfEmpty(segment: string): Promise<void> {
+    const inUse = this.#writing.has(segment) || this.#idle.some((one) => one.name === segment);
+    if (inUse || (this.#live.get(segment) ?? 0) > 0) return;
+    this.#live.delete(segment);
+    await unlink(join(this.#folder, segment + SEGMENT_SUFFIX)).catch((error: unknown) => {
+      if (!isMissing(error)) throw diskError(error, 'unlink');
+    });
+    this.#gauge.invalidate();
+  }
+
+  prepared(id: string, attempt: string): PreparedWriter {
+    return this.#preparedArea.prepared(id, attempt);
+  }
+
+  openPrepared(location: PreparedLocation, name: string) {
+    return this.#preparedArea.open(location, name);
+  }
+
+  async erasePrepared(location: PreparedLocation): Promise<void> {
+    this.#preparedArea.erase(location);
+    this.#gauge.invalidate();
+  }
+
+  space(): SpoolSpace {
+    return this.#gauge.space();
+  }
+
+  /** To be read to its end once, before the first writer: it also learns which segments may go. */
+  async *recover(): AsyncGenerator<SpooledInstance> {
+    this.#preparedArea.removeUnfinished();
+    if (!existsSync(this.#folder)) return;
+    for (const name of readdirSync(this.#folder).toSorted()) {
+      if (!name.endsWith(SEGMENT_SUFFIX)) continue;
+      const segment = name.slice(0, -SEGMENT_SUFFIX.length);
+      const path = join(this.#folder, name);
+      const { records, end, size } = walkSegment(path);
+      if (end < size) await truncate(path, end);
+      const live = records.filter(({ head }) => !head.erased);
+      this.#live.set(segment, live.length);
+      for (const found of live) yield spooledOf(segment, found);
+      if (live.length === 0) await this.#unlinkIfEmpty(segment);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((segment) => segment.close()));
+  }
+}
+
+function spooledOf(segment: string, { position, head, record }: FoundRecord): SpooledInstance {
+  return {
+    record,
+    location: locationOf(segment, position),
+    bytes: head.headerBytes + head.dataBytes,
+    digest: head.digest,
+  };
+}
+
+interface SegmentSource {
+  take(): Promise<Segment>;
+  give(segment: Segment): Promise<void>;
+  incoming(record: ReceivedRecord, header: Uint8Array, segment: Promise<Segment>): SegmentIncoming;
+  isFull(segment: Segment): boolean;
+}
+
+/** One sender's instances, one after the other; the segment under them changes when it is full or failed. */
+class SegmentWriter implements SpoolWriter {
+  readonly #source: SegmentSource;
+  #segment: Promise<Segment> | undefined;
+  #last: SegmentIncoming | undefined;
+  /** Commits may still run when the next instance begins: closing waits for all. */
+  readonly #open = new Set<Promise<unknown>>();
+
+  constructor(source: SegmentSource) {
+    this.#source = source;
+  }
+
+  begin(record: ReceivedRecord, header: Uint8Array): IncomingInstance {
+    if (this.#last !== undefined && !this.#last.ended)
+      throw new LetheError('INVARIANT', { what: 'one instance after the other' });
+    const before = this.#last?.placed ?? Promise.resolve();
+    const segment = before.then(() => this.#current());
+    segment.catch(() => undefined); // reported by the instance that needs it
+    const incoming = this.#source.incoming(record, header, segment);
+    this.#last = incoming;
+    const over: Promise<unknown> = incoming.over.then(() => this.#open.delete(over));
+    this.#open.add(over);
+    return incoming;
+  }
+
+  async #current(): Promise<Segment> {
+    const segment = await this.#segment;
+    if (segment !== undefined && segment.failure === undefined && !this.#source.isFull(segment)) return segment;
+    this.#segment = this.#source.take();
+    this.#segment.catch(() => {
+      this.#segment = undefined;
+    });
+    if (segment !== undefined) void this.#giveWhenQuiet(segment);
+    return this.#segment;
+  }
+
+  /** A full segment may still be flushing an earlier record of ours; `Segment.close` waits for that. */
+  async #giveWhenQuiet(segment: Segment): Promise<void> {
+    await segment.sealed;
+    await this.#source.give(segment).catch(() => undefined);
+  }
+
+  async close(): Promise<void> {
+    if (this.#last !== undefined && !this.#last.ended) await this.#last.abort();
+    await Promise.all(this.#open);
+    const segment = await this.#segment?.catch(() => undefined);
+    this.#segment = undefined;
+    if (segment !== undefined) await this.#source.give(segment);
+  }
+}
+
+/** False where the record is erased already or its segment is gone. */
+async function markErased(path: string, position: number): Promise<boolean> {
+  let fd: number;
+  try {
+    fd = await openFile(path, 'r+');
+  } catch (error) {
+    if (isMissing((error as LetheError).cause)) return false;
+    throw error;
+  }
+  try {
+    const head = parseRecordHead(await readFully(fd, Buffer.alloc(RECORD_FIXED_BYTES), position));
+    if (head === undefined || head.erased) return false;
+    await writeFully(fd, [encodeRecordHead({ ...head, erased: true })], position);
+    await flushData(fd);
+    return true;
+  } finally {
+    await closeFile(fd);
+  }
+}
+
+/** Whether the data of a committed record are what was received: for rows that the store lost. @throws SPOOL_IO */
+export function digestMatches(dataDir: string, spooled: SpooledInstance, headerBytes: number): boolean {
+  const source = openReceived(dataDir, spooled.location);
+  try {
+    const hash = createHash('sha256');
+    for (let position = headerBytes; position < source.size; position += DIGEST_CHUNK_BYTES)
+      hash.update(source.read(position, DIGEST_CHUNK_BYTES));
+    return hash.digest('hex') === spooled.digest;
+  } finally {
+    source.close();
+  }
+}

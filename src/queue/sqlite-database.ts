@@ -1,0 +1,159 @@
+/**
+ * The one file that knows `node:sqlite`: opening, migrating, prepared statements, and transactions that are committed
+ * together. SQLite in WAL mode allows other processes (the command line) beside the gateway.
+ *
+ * Writes are operations that wait for the next round; one round is one transaction (group commit). A round is flushed
+ * (`synchronous=FULL`) when any operation in it asks for that; rows that the spool's journal can rebuild do not.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { LetheError } from '../core/errors.ts';
+
+export type Row = Readonly<Record<string, string | number | bigint | null | Uint8Array>>;
+
+interface Operation {
+  readonly durable: boolean;
+  run(): void;
+  fail(error: LetheError): void;
+  done(): void;
+}
+
+const MIGRATIONS = join(import.meta.dirname, 'migrations');
+const BUSY_MS = 5000; // the command line's transactions take milliseconds
+const ROUND_MAX = 500; // operations in one transaction: bounds its time
+
+export class SqliteDatabase {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #waiting: Operation[] = [];
+  #scheduled = false;
+  #durable = true;
+
+  /** @throws STORE_UNAVAILABLE, STORE_SCHEMA_NEWER */
+  constructor(path: string, migrations: string = MIGRATIONS) {
+    this.#database = attempt(() => new DatabaseSync(path));
+    try {
+      this.#database.exec(
+        `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = ${BUSY_MS};`,
+      );
+      this.#migrate(migrations);
+    } catch (error) {
+      this.#database.close();
+      throw storeError(error);
+    }
+  }
+
+  #migrate(folder: string): void {
+    const files = readdirSync(folder)
+      .filter((name) => /^\d{4}_.*\.sql$/.test(name))
+      .toSorted();
+    const current = Number(this.#database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+    if (current > files.length) throw new LetheError('STORE_SCHEMA_NEWER', { found: current, known: files.length });
+    for (const [index, name] of files.entries()) {
+      if (index < current) continue;
+      const sql = readFileSync(join(folder, name), 'utf8');
+      this.#database.exec(`BEGIN IMMEDIATE;\n${sql}\nPRAGMA user_version = ${index + 1};\nCOMMIT;`);
+    }
+  }
+
+  all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return attempt(() => this.#statement(sql).all(...values) as Row[]);
+  }
+
+  first(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return attempt(() => this.#statement(sql).get(...values) as Row | undefined);
+  }
+
+  /** Inside an operation only. Answers how many rows changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#statement(sql).run(...values).changes);
+  }
+
+  /**
+   * Queues an operation for the next round; resolves with its result when the round is committed. What `work` throws
+   * undoes this operation alone.
+   */
+  write<Result>(durable: boolean, work: () => Result): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      let result: Result;
+      this.#waiting.push({
+        durable,
+        run: () => {
+          result = work();
+        },
+        fail: reject,
+        done: () => resolve(result),
+      });
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      setImmediate(() => this.#round());
+    });
+  }
+
+  #round(): void {
+    const operations = this.#waiting.splice(0, ROUND_MAX);
+    this.#scheduled = this.#waiting.length > 0;
+    if (this.#scheduled) setImmediate(() => this.#round());
+    if (operations.length === 0) return;
+    try {
+      this.#setDurable(operations.some((operation) => operation.durable));
+      this.#database.exec('BEGIN IMMEDIATE');
+      const kept = operations.filter((operation) => this.#runAlone(operation));
+      this.#database.exec('COMMIT');
+      for (const operation of kept) operation.done();
+    } catch (error) {
+      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      for (const operation of operations) operation.fail(storeError(error));
+    }
+  }
+
+  #runAlone(operation: Operation): boolean {
+    this.#database.exec('SAVEPOINT operation');
+    try {
+      operation.run();
+      this.#database.exec('RELEASE operation');
+      return true;
+    } catch (error) {
+      this.#database.exec('ROLLBACK TO operation; RELEASE operation');
+      operation.fail(storeError(error));
+      return false;
+    }
+  }
+
+  #setDurable(durable: boolean): void {
+    if (durable === this.#durable) return;
+    this.#database.exec(`PRAGMA synchronous = ${durable ? 'FULL' : 'NORMAL'}`);
+    this.#durable = durable;
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** Commits what waits, then closes. */
+  async close(): Promise<void> {
+    while (this.#waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (this.#database.isOpen) this.#database.close();
+  }
+}
+
+function attempt<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    throw storeError(error);
+  }
+}
+
+/** Every failure of the engine is STORE_UNAVAILABLE with its number; ours pass as they are. */
+function storeError(error: unknown): LetheError {
+  if (error instanceof LetheError) return error;
+  const errcode = (error as { errcode?: number }).errcode;
+  return new LetheError('STORE_UNAVAILABLE', errcode === undefined ? {} : { sqlite: errcode }, { cause: error });
+}

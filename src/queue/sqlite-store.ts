@@ -1,0 +1,503 @@
+/**
+ * The store on SQLite: one file beside the spool. Every transition is one operation with its audit entry in the same
+ * transaction. `accept` alone is not flushed by itself, because the spool's journal record, which was flushed before
+ * it, rebuilds the row at the next start; everything a person or a destination decided is.
+ */
+
+import { CHAIN_START, chainHash } from '../core/chain.ts';
+import type { Clock } from '../core/clock.ts';
+import type { InstanceId } from '../core/identifier.ts';
+import type { SpooledInstance } from './spool.ts';
+import { claimDeliveries } from './sqlite-claim.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+import {
+  columns,
+  DELIVERY_COLUMNS,
+  deliveryOf,
+  INSTANCE_COLUMNS,
+  instanceOf,
+  number,
+  optional,
+  text,
+} from './sqlite-rows.ts';
+import type {
+  AcceptOutcome,
+  ClaimedDelivery,
+  ClaimOptions,
+  DeliveryRow,
+  DeliveryState,
+  FlowCounts,
+  InstanceRow,
+  LedgerLine,
+  ListOptions,
+  PreparedOutput,
+  Store,
+} from './store.ts';
+
+const INSTANCE = columns(INSTANCE_COLUMNS, 'instance');
+const DELIVERY_STATES: readonly DeliveryState[] = [
+  'queued',
+  'claimed',
+  'inflight',
+  'delivered',
+  'deferred',
+  'rejected',
+  'held',
+];
+
+export class SqliteStore implements Store {
+  readonly #database: SqliteDatabase;
+  readonly #clock: Clock;
+
+  /** Opens or makes the database and brings its schema up to date. @throws STORE_UNAVAILABLE, STORE_SCHEMA_NEWER */
+  constructor(path: string, clock: Clock) {
+    this.#clock = clock;
+    this.#database = new SqliteDatabase(path);
+  }
+
+  accept(spooled: SpooledInstance, studyInstanceUid: string | undefined): Promise<AcceptOutcome> {
+    const { record, location, bytes, digest } = spooled;
+    return this.#database.write(false, (): AcceptOutcome => {
+      const same = this.#database.first(
+        'SELECT id FROM instance WHERE customer = ? AND sop_instance_uid = ? AND digest = ?',
+        record.customer,
+        record.sopInstanceUid,
+        digest,
+      );
+      if (same !== undefined) {
+        const of = text(same, 'id');
+        if (of === record.id) return { kind: 'accepted' };
+        this.#audit('instance.duplicate', of, '');
+        return { kind: 'duplicate', of };
+      }
+      this.#database.run(
+        `INSERT INTO instance (id, customer, source_kind, source_name, sop_class_uid, sop_instance_uid, study_instance_uid,
+           transfer_syntax_uid, bytes, digest, received_at_ms, urgent, state, location)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'received', ?)`,
+        record.id,
+        record.customer,
+        record.sourceKind,
+        record.sourceName,
+        record.sopClassUid,
+        record.sopInstanceUid,
+        studyInstanceUid ?? null,
+        record.transferSyntaxUid,
+        bytes,
+        digest,
+        record.receivedAtMs,
+        record.priority === 'high' ? 1 : 0,
+        location,
+      );
+      this.#audit('instance.received', record.id, `${record.sourceKind} sha256:${digest}`);
+      return { kind: 'accepted' };
+    });
+  }
+
+  async findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined> {
+    const row = this.#database.first(
+      `SELECT ${INSTANCE} FROM instance WHERE customer = ? AND sop_instance_uid = ? ORDER BY id LIMIT 1`,
+      customer,
+      sopInstanceUid,
+    );
+    return row === undefined ? undefined : instanceOf(row);
+  }
+
+  async instance(id: InstanceId): Promise<InstanceRow | undefined> {
+    const row = this.#database.first(`SELECT ${INSTANCE} FROM instance WHERE id = ?`, id);
+    return row === undefined ? undefined : instanceOf(row);
+  }
+
+  async takeReceived(limit: number): Promise<InstanceRow[]> {
+    return this.#database
+      .all(`SELECT ${INSTANCE} FROM instance WHERE state = 'received' ORDER BY urgent DESC, id LIMIT ?`, limit)
+      .map(instanceOf);
+  }
+
+  markPrepared(id: InstanceId, output: PreparedOutput, destinations: readonly string[], urgent = false): Promise<void> {
+    return this.#database.write(true, () => {
+      const nowMs = this.#clock.nowMs();
+      const changed = this.#database.run(
+        `UPDATE instance SET state = 'prepared', reason = NULL, reason_detail = NULL, prepared_location = ?, manifest = ?, study_key = ?,
+           series_key = ?, prepared_bytes = ?, urgent = max(urgent, ?) WHERE id = ? AND state = 'received'`,
+        output.location,
+        output.manifest,
+        output.studyKey,
+        output.seriesKey,
+        output.bytes,
+        urgent ? 1 : 0,
+        id,
+      );
+      if (changed === 0) return; // decided otherwise meanwhile, by a person
+      for (const destination of destinations) {
+        this.#database.run(
+          `INSERT INTO delivery (instance, destination, state, created_at_ms, due_at_ms, urgent, study_key, series_key, bytes)
+           SELECT id, ?, 'queued', ?, ?, urgent, study_key, series_key, prepared_bytes FROM instance WHERE id = ?
+           ON CONFLICT (instance, destination) DO UPDATE SET state = 'queued', due_at_ms = excluded.due_at_ms, attempts = 0 WHERE state <> 'delivered'`,
+          destination,
+          nowMs,
+          nowMs,
+          id,
+        );
+      }
+      this.#audit('instance.prepared', id, destinations.join(' '));
+    });
+  }
+
+  hold(id: InstanceId, reason: string, detail: string | undefined): Promise<void> {
+    return this.#database.write(true, () => {
+      this.#database.run(
+        "UPDATE instance SET state = 'held', reason = ?, reason_detail = ?, settled_at_ms = NULL WHERE id = ? AND state IN ('received', 'prepared')",
+        reason,
+        detail ?? null,
+        id,
+      );
+      this.#database.run(
+        "UPDATE delivery SET state = 'held', reason = ? WHERE instance = ? AND state IN ('queued', 'claimed', 'deferred')",
+        reason,
+        id,
+      );
+      this.#audit('instance.held', id, detail === undefined ? reason : `${reason} ${detail}`);
+    });
+  }
+
+  discard(id: InstanceId, rule: string): Promise<void> {
+    return this.#database.write(true, () => {
+      this.#database.run(
+        "UPDATE instance SET state = 'discarded', reason = ?, reason_detail = NULL, settled_at_ms = ? WHERE id = ? AND state <> 'discarded'",
+        rule,
+        this.#clock.nowMs(),
+        id,
+      );
+      this.#database.run(
+        "UPDATE delivery SET state = 'rejected', reason = ? WHERE instance = ? AND state <> 'delivered'",
+        rule,
+        id,
+      );
+      this.#audit('instance.discarded', id, rule);
+    });
+  }
+
+  release(id: InstanceId, by: string): Promise<void> {
+    return this.#database.write(true, () => {
+      const nowMs = this.#clock.nowMs();
+      this.#database.run(
+        `UPDATE instance SET state = CASE WHEN prepared_location IS NULL THEN 'received' ELSE 'prepared' END, reason = NULL, reason_detail = NULL
+         WHERE id = ? AND state = 'held'`,
+        id,
+      );
+      this.#database.run(
+        "UPDATE delivery SET state = 'queued', attempts = 0, created_at_ms = ?, due_at_ms = ?, reason = NULL, reason_detail = NULL WHERE instance = ? AND state IN ('held', 'deferred')",
+        nowMs,
+        nowMs,
+        id,
+      );
+      this.#audit('instance.released', id, `by ${by}`);
+    });
+  }
+
+  bindStudyToPatient(customer: string, studyKey: string, patientKey: string): Promise<boolean> {
+    return this.#database.write(true, () => {
+      this.#database.run(
+        'INSERT INTO study_patient VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+        customer,
+        studyKey,
+        patientKey,
+      );
+      const row = this.#database.first(
+        'SELECT patient_key FROM study_patient WHERE customer = ? AND study_key = ?',
+        customer,
+        studyKey,
+      );
+      return row !== undefined && text(row, 'patient_key') === patientKey;
+    });
+  }
+
+  claim(destination: string, options: ClaimOptions): Promise<ClaimedDelivery[]> {
+    return this.#database.write(false, () => claimDeliveries(this.#database, destination, options));
+  }
+
+  markInflight(deliveries: readonly number[]): Promise<void> {
+    return this.#move(deliveries, 'inflight', ['claimed'], { audit: undefined, attempts: 1 });
+  }
+
+  settle(deliveries: readonly number[], receipt: string): Promise<void> {
+    return this.#database.write(true, () => {
+      const nowMs = this.#clock.nowMs();
+      for (const id of deliveries) {
+        this.#database.run(
+          "UPDATE delivery SET state = 'delivered', receipt = ?, reason = NULL, reason_detail = NULL WHERE id = ?",
+          receipt,
+          id,
+        );
+        const row = this.#delivery(id);
+        if (row === undefined) continue;
+        this.#database.run(
+          `UPDATE instance SET settled_at_ms = ? WHERE id = ? AND state = 'prepared'
+             AND NOT EXISTS (SELECT 1 FROM delivery WHERE instance = ? AND state <> 'delivered')`,
+          nowMs,
+          row.instance,
+          row.instance,
+        );
+        this.#audit('delivery.delivered', row.instance, row.destination);
+      }
+    });
+  }
+
+  defer(deliveries: readonly number[], dueAtMs: number, reason: string, detail: string | undefined): Promise<void> {
+    return this.#move(deliveries, 'deferred', ['claimed', 'inflight'], {
+      audit: 'delivery.deferred',
+      dueAtMs,
+      reason,
+      detail,
+    });
+  }
+
+  holdDeliveries(deliveries: readonly number[], reason: string, detail: string | undefined): Promise<void> {
+    return this.#move(deliveries, 'held', ['queued', 'claimed', 'inflight', 'deferred'], {
+      audit: 'delivery.held',
+      reason,
+      detail,
+    });
+  }
+
+  unclaim(deliveries: readonly number[]): Promise<void> {
+    return this.#move(deliveries, 'queued', ['claimed', 'inflight'], { audit: undefined, attempts: -1 });
+  }
+
+  #move(ids: readonly number[], to: DeliveryState, from: readonly DeliveryState[], how: Move): Promise<void> {
+    const states = from.map((state) => `'${state}'`).join(', ');
+    return this.#database.write(true, () => {
+      for (const id of ids) {
+        const changed = this.#database.run(
+          `UPDATE delivery SET state = ?, due_at_ms = coalesce(?, due_at_ms), reason = ?, reason_detail = ?, attempts = max(0, attempts + ?)
+           WHERE id = ? AND state IN (${states})`,
+          to,
+          how.dueAtMs ?? null,
+          how.reason ?? null,
+          how.detail ?? null,
+          how.attempts ?? 0,
+          id,
+        );
+        const row = changed === 0 || how.audit === undefined ? undefined : this.#delivery(id);
+        if (row !== undefined)
+          this.#audit(
+            how.audit ?? '',
+            row.instance,
+            [row.destination, how.reason, how.detail].filter((part) => part !== undefined).join(' '),
+          );
+      }
+    });
+  }
+
+  requeueAfterRestart(idempotent: (destination: string) => boolean): Promise<{ requeued: number; held: number }> {
+    return this.#database.write(true, () => {
+      const busy = this.#database.all(
+        "SELECT id, instance, destination, state FROM delivery WHERE state IN ('claimed', 'inflight')",
+      );
+      let held = 0;
+      for (const row of busy) {
+        const safe = text(row, 'state') === 'claimed' || idempotent(text(row, 'destination'));
+        const reason = safe ? null : 'DELIVERY_CONNECTION_LOST';
+        this.#database.run(
+          'UPDATE delivery SET state = ?, reason = ? WHERE id = ?',
+          safe ? 'queued' : 'held',
+          reason,
+          number(row, 'id'),
+        );
+        this.#audit(safe ? 'delivery.requeued' : 'delivery.held', text(row, 'instance'), text(row, 'destination'));
+        if (!safe) held++;
+      }
+      return { requeued: busy.length - held, held };
+    });
+  }
+
+  async nextDueAtMs(destination: string): Promise<number | undefined> {
+    const due = [0, 1].map((urgent) =>
+      this.#database.first(
+        "SELECT min(due_at_ms) AS due FROM delivery WHERE destination = ? AND urgent = ? AND state IN ('queued', 'deferred')",
+        destination,
+        urgent,
+      ),
+    );
+    const times = due.map((row) => row?.['due']).filter((value) => typeof value === 'number');
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  async erasable(what: 'received' | 'prepared', settledBeforeMs: number, limit: number): Promise<InstanceRow[]> {
+    const column = what === 'received' ? 'location' : 'prepared_location';
+    return this.#database
+      .all(
+        `SELECT ${INSTANCE} FROM instance WHERE settled_at_ms IS NOT NULL AND settled_at_ms <= ? AND ${column} IS NOT NULL ORDER BY settled_at_ms LIMIT ?`,
+        settledBeforeMs,
+        limit,
+      )
+      .map(instanceOf);
+  }
+
+  markErased(id: InstanceId, what: 'received' | 'prepared'): Promise<void> {
+    const column = what === 'received' ? 'location' : 'prepared_location';
+    return this.#database.write(false, () => {
+      this.#database.run(`UPDATE instance SET ${column} = NULL WHERE id = ?`, id);
+      this.#audit('instance.erased', id, what);
+    });
+  }
+
+  async counts(): Promise<FlowCounts> {
+    const instances = new Map(
+      this.#database
+        .all('SELECT state, number FROM instance_count')
+        .map((row) => [text(row, 'state'), number(row, 'number')]),
+    );
+    const deliveries: Record<string, Record<DeliveryState, number>> = {};
+    for (const row of this.#database.all('SELECT destination, state, number FROM delivery_count')) {
+      const destination = text(row, 'destination');
+      const states = deliveries[destination] ?? noDeliveries();
+      deliveries[destination] = states;
+      states[text(row, 'state') as DeliveryState] = number(row, 'number');
+    }
+    const of = (state: string) => instances.get(state) ?? 0;
+    return {
+      received: of('received'),
+      prepared: of('prepared'),
+      held: of('held'),
+      discarded: of('discarded'),
+      deliveries,
+    };
+  }
+
+  async ledger(options: { customer?: string; limit: number }): Promise<LedgerLine[]> {
+    const rows = this.#database.all(
+      `SELECT customer, source_name, study_instance_uid, count(*) AS received,
+         sum(fate = 'delivered') AS delivered, sum(fate = 'held') AS held, sum(fate = 'discarded') AS discarded, sum(fate = 'way') AS way
+       FROM (SELECT customer, source_name, study_instance_uid, id, CASE
+           WHEN state = 'discarded' THEN 'discarded'
+           WHEN state = 'held' OR EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.state IN ('held', 'rejected')) THEN 'held'
+           WHEN settled_at_ms IS NOT NULL THEN 'delivered' ELSE 'way' END AS fate
+         FROM instance WHERE ? IS NULL OR customer = ?)
+       GROUP BY customer, source_name, study_instance_uid ORDER BY max(id) DESC LIMIT ?`,
+      options.customer ?? null,
+      options.customer ?? null,
+      options.limit,
+    );
+    return rows.map((row) => ({
+      customer: text(row, 'customer'),
+      sourceName: text(row, 'source_name'),
+      studyInstanceUid: optional(row, 'study_instance_uid'),
+      received: number(row, 'received'),
+      delivered: number(row, 'delivered'),
+      held: number(row, 'held'),
+      discarded: number(row, 'discarded'),
+      onTheWay: number(row, 'way'),
+    }));
+  }
+
+  async list(options: ListOptions): Promise<InstanceRow[]> {
+    const terms = ['1 = 1'];
+    const values: (string | number)[] = [];
+    const term = (sql: string, value: string | undefined) => {
+      if (value === undefined) return;
+      terms.push(sql);
+      values.push(value);
+    };
+    term('state = ?', options.state);
+    term('customer = ?', options.customer);
+    term('id < ?', options.beforeId);
+    term(
+      'EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.state = ?)',
+      options.deliveryState,
+    );
+    term(
+      'EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.destination = ?)',
+      options.destination,
+    );
+    return this.#database
+      .all(
+        `SELECT ${INSTANCE} FROM instance WHERE ${terms.join(' AND ')} ORDER BY id DESC LIMIT ?`,
+        ...values,
+        options.limit,
+      )
+      .map(instanceOf);
+  }
+
+  async deliveriesOf(id: InstanceId): Promise<DeliveryRow[]> {
+    return this.#database
+      .all(`SELECT ${columns(DELIVERY_COLUMNS, 'delivery')} FROM delivery WHERE instance = ? ORDER BY id`, id)
+      .map(deliveryOf);
+  }
+
+  async history(id: InstanceId): Promise<{ atMs: number; event: string; detail: string }[]> {
+    return this.#database
+      .all('SELECT at_ms, event, detail FROM audit WHERE instance = ? ORDER BY sequence', id)
+      .map((row) => ({ atMs: number(row, 'at_ms'), event: text(row, 'event'), detail: text(row, 'detail') }));
+  }
+
+  note(event: string, detail: string, id?: InstanceId): Promise<void> {
+    return this.#database.write(true, () => this.#audit(event, id ?? '', detail));
+  }
+
+  async *auditEntries(): AsyncGenerator<{
+    sequence: number;
+    atMs: number;
+    event: string;
+    instance: string;
+    detail: string;
+    hash: string;
+  }> {
+    for (let after = 0; ; ) {
+      const rows = this.#database.all(
+        'SELECT sequence, at_ms, event, instance, detail, hash FROM audit WHERE sequence > ? ORDER BY sequence LIMIT 1000',
+        after,
+      );
+      if (rows.length === 0) return;
+      for (const row of rows) {
+        after = number(row, 'sequence');
+        yield {
+          sequence: after,
+          atMs: number(row, 'at_ms'),
+          event: text(row, 'event'),
+          instance: text(row, 'instance'),
+          detail: text(row, 'detail'),
+          hash: text(row, 'hash'),
+        };
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+
+  #delivery(id: number): DeliveryRow | undefined {
+    const row = this.#database.first(`SELECT ${columns(DELIVERY_COLUMNS, 'delivery')} FROM delivery WHERE id = ?`, id);
+    return row === undefined ? undefined : deliveryOf(row);
+  }
+
+  /** In the transaction of what it tells. The last hash is read anew, because the command line may have written too. */
+  #audit(event: string, instance: string, detail: string): void {
+    const last = this.#database.first('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1');
+    const sequence = (last === undefined ? 0 : number(last, 'sequence')) + 1;
+    const previous = last === undefined ? CHAIN_START : text(last, 'hash');
+    const entry = { sequence, atMs: this.#clock.nowMs(), event, instance, detail };
+    this.#database.run(
+      'INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)',
+      sequence,
+      entry.atMs,
+      event,
+      instance,
+      detail,
+      chainHash(previous, entry),
+    );
+  }
+}
+
+interface Move {
+  readonly audit: string | undefined;
+  readonly dueAtMs?: number;
+  readonly reason?: string;
+  readonly detail?: string | undefined;
+  readonly attempts?: number;
+}
+
+function noDeliveries(): Record<DeliveryState, number> {
+  return Object.fromEntries(DELIVERY_STATES.map((state) => [state, 0])) as Record<DeliveryState, number>;
+}

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { systemClock, systemRandom } from '../../src/core/clock.ts';
+import { newInstanceId } from '../../src/core/identifier.ts';
+import { LocalSpool, type LocalSpoolOptions } from '../../src/queue/local-spool.ts';
+import type { ReceivedRecord, SpooledInstance, SpoolWriter } from '../../src/queue/spool.ts';
+
+const DEPS = { clock: systemClock, random: systemRandom };
+
+async function openSpool(t: TestContext, options: Partial<LocalSpoolOptions> = {}) {
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'lethe-spool-'));
+  t.after(() => rmSync(dataDir, { recursive: true, force: true }));
+  const spool = await LocalSpool.open({ minFreeDiskBytes: 0, ...options, dataDir }, DEPS);
+  t.after(() => spool.close());
+  return { spool, dataDir };
+}
+
+function record(overrides: Partial<ReceivedRecord> = {}): ReceivedRecord {
+  return {
+    id: newInstanceId(systemClock, systemRandom),
+    customer: 'default',
+    sourceKind: 'dicom',
+    sourceName: 'MODALITY',
+    sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
+    sopInstanceUid: '2.25.1',
+    transferSyntaxUid: '1.2.840.10008.1.2.1',
+    receivedAtMs: 1,
+    priority: 'normal',
+    ...overrides,
+  };
+}
+
+function bytesOf(length: number, seed: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => (index * 31 + seed * 17) & 0xff);
+}
+
+async function store(writer: SpoolWriter, data: Uint8Array, header = bytesOf(132, 0)): Promise<SpooledInstance> {
+  const incoming = writer.begin(record(), header);
+  for (let at = 0; at < data.length; at += 10_000)
+    if (!incoming.write(data.slice(at, at + 10_000))) await incoming.drained();
+  return incoming.commit();
+}
+
+async function found(spool: LocalSpool): Promise<SpooledInstance[]> {
+  const all: SpooledInstance[] = [];
+  for await (const one of spool.recover()) all.push(one);
+  return all;
+}
+
+function contentOf(spool: LocalSpool, spooled: SpooledInstance): Buffer {
+  const source = spool.openReceived(spooled.location);
+  try {
+    return Buffer.from(source.read(0, source.size));
+  } finally {
+    source.close();
+  }
+}
+
+function segments(dataDir: string): string[] {
+  return readdirSync(join(dataDir, 'received'));
+}
+
+test('what was committed is read back whole, with the digest of the data alone', async (t) => {
+  const { spool } = await openSpool(t);
+  const writer = spool.writer();
+  const data = bytesOf(1_000_000, 3);
+  const spooled = await store(writer, data);
+  await writer.close();
+  assert.equal(spooled.digest, createHash('sha256').update(data).digest('hex'));
+  assert.deepEqual(contentOf(spool, spooled), Buffer.concat([bytesOf(132, 0), data]));
+});
+
+test('instances of one association share a segment, and so do associations after each other', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const all: SpooledInstance[] = [];
+  for (let association = 0; association < 3; association++) {
+    const writer = spool.writer();
+    for (let number = 0; number < 5; number++) all.push(await store(writer, bytesOf(5000 + number, number)));
+    await writer.close();
+  }
+  assert.equal(segments(dataDir).length, 1);
+  for (const [index, spooled] of all.entries())
+    assert.deepEqual(contentOf(spool, spooled).subarray(132), Buffer.from(bytesOf(5000 + (index % 5), index % 5)));
+});
+
+test('associations at the same time write to segments of their own', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writers = [spool.writer(), spool.writer(), spool.writer()];
+  const all = await Promise.all(writers.map((writer, index) => store(writer, bytesOf(300_000, index))));
+  assert.equal(segments(dataDir).length, 3);
+  for (const [index, spooled] of all.entries())
+    assert.deepEqual(contentOf(spool, spooled).subarray(132), Buffer.from(bytesOf(300_000, index)));
+});
+
+test('an aborted instance leaves no trace and the next one is whole', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const first = await store(writer, bytesOf(1000, 1));
+  const aborted = writer.begin(record(), new Uint8Array(0));
+  aborted.write(bytesOf(900_000, 9));
+  await aborted.abort();
+  const second = await store(writer, bytesOf(2000, 2));
+  await writer.close();
+  assert.deepEqual(contentOf(spool, second).subarray(132), Buffer.from(bytesOf(2000, 2)));
+  await spool.close();
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(
+    (await found(again.spool)).map(({ location }) => location),
+    [first.location, second.location],
+  );
+});
+
+test('after a start every committed instance is found with its record, and a torn tail is cut off', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const kept = [await store(writer, bytesOf(70_000, 1)), await store(writer, bytesOf(80_000, 2))];
+  await writer.close();
+  await spool.close();
+  const [segment = ''] = segments(dataDir);
+  const path = join(dataDir, 'received', segment);
+  const size = statSync(path).size;
+  appendFileSync(path, bytesOf(5000, 8)); // an instance that was on its way when the power went
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(await found(again.spool), kept);
+  assert.equal(statSync(path).size, size);
+});
+
+test('a record whose data were cut short is not believed', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const first = await store(writer, bytesOf(70_000, 1));
+  await store(writer, bytesOf(80_000, 2));
+  await writer.close();
+  await spool.close();
+  const [segment = ''] = segments(dataDir);
+  const path = join(dataDir, 'received', segment);
+  truncateSync(path, statSync(path).size - 1);
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(
+    (await found(again.spool)).map(({ location }) => location),
+    [first.location],
+  );
+});
+
+test('erasing the last instance of a segment removes its bytes from the disk', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const one = await store(writer, bytesOf(1000, 1));
+  const two = await store(writer, bytesOf(1000, 2));
+  await writer.close();
+  await spool.eraseReceived(one.location);
+  assert.equal(segments(dataDir).length, 1);
+  assert.throws(() => spool.openReceived(one.location), { code: 'SPOOL_CORRUPT' });
+  await spool.eraseReceived(two.location);
+  await spool.eraseReceived(two.location);
+  assert.deepEqual(segments(dataDir), []);
+});
+
+test('an erased instance stays erased after a start', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const one = await store(writer, bytesOf(1000, 1));
+  const two = await store(writer, bytesOf(1000, 2));
+  await writer.close();
+  await spool.eraseReceived(one.location);
+  await spool.close();
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(
+    (await found(again.spool)).map(({ location }) => location),
+    [two.location],
+  );
+});
+
+test('a full segment is followed by another one', async (t) => {
+  const { spool, dataDir } = await openSpool(t, { segmentBytesMax: 100_000 });
+  const writer = spool.writer();
+  for (let number = 0; number < 4; number++) await store(writer, bytesOf(60_000, number));
+  await writer.close();
+  assert.equal(segments(dataDir).length, 2);
+});
+
+test('commits may overlap: the next instance begins while the one before is being flushed', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const commits: Promise<SpooledInstance>[] = [];
+  for (let number = 0; number < 20; number++) {
+    const incoming = writer.begin(record(), new Uint8Array(4));
+    incoming.write(bytesOf(number * 37_000, number));
+    commits.push(incoming.commit());
+  }
+  const all = await Promise.all(commits);
+  await writer.close();
+  await spool.close();
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(await found(again.spool), all);
+  for (const [number, spooled] of all.entries())
+    assert.deepEqual(contentOf(again.spool, spooled).subarray(4), Buffer.from(bytesOf(number * 37_000, number)));
+});
+
+test('below the free-space mark an instance is refused before a byte is kept', async (t) => {
+  const { spool } = await openSpool(t, { minFreeDiskBytes: 1000, freeBytes: () => 999 });
+  const writer = spool.writer();
+  const incoming = writer.begin(record(), new Uint8Array(0));
+  assert.throws(() => incoming.write(bytesOf(10, 1)), { code: 'SPOOL_FULL' });
+  await incoming.abort();
+  await writer.close();
+  assert.equal(spool.space().full, true);
+});
+
+test('prepared members are read back by name before and after the commit', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const id = newInstanceId(systemClock, systemRandom);
+  const pack = spool.prepared(id, 'a-1');
+  for (const [name, seed] of [
+    ['instance.dcm', 1],
+    ['frame-1.jpg', 2],
+  ] as const) {
+    const file = pack.file(name);
+    file.write(bytesOf(5000, seed));
+    file.write(bytesOf(50, seed));
+    file.end();
+  }
+  const location = pack.commit();
+  const source = spool.openPrepared(location, 'frame-1.jpg');
+  assert.deepEqual(Buffer.from(source.read(0, source.size)), Buffer.concat([bytesOf(5000, 2), bytesOf(50, 2)]));
+  source.close();
+  assert.throws(() => spool.openPrepared(location, 'frame-2.jpg'), { code: 'SPOOL_CORRUPT' });
+  await spool.erasePrepared(location);
+  assert.throws(() => spool.openPrepared(location, 'frame-1.jpg'), { code: 'SPOOL_IO' });
+  assert.equal(
+    readdirSync(join(dataDir, 'prepared'), { recursive: true }).filter((name) => String(name).includes(id)).length,
+    0,
+  );
+});
+
+test('an aborted preparation, and one cut off by a crash, leave nothing', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const id = newInstanceId(systemClock, systemRandom);
+  const aborted = spool.prepared(id, 'a-1');
+  aborted.file('instance.dcm').write(bytesOf(10, 1));
+  aborted.abort();
+  spool.prepared(id, 'a-2').file('instance.dcm').write(bytesOf(10, 1)); // never ended
+  const again = await openSpool(t, { dataDir });
+  await found(again.spool);
+  assert.equal(
+    readdirSync(join(dataDir, 'prepared'), { recursive: true }).filter((name) => String(name).includes(id)).length,
+    0,
+  );
+});
