@@ -11,6 +11,7 @@ import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { LetheError } from '../core/errors.ts';
 import { type AuthOptions, type Authorizer, authorizerOf } from './auth.ts';
 import { failureOf, headerText } from './http-failure.ts';
+import { Pacer } from './pacer.ts';
 
 export interface HttpOptions {
   /** Base URL; request paths are appended to its path. */
@@ -23,6 +24,8 @@ export interface HttpOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeouts?: Partial<HttpTimeouts>;
   readonly connectionsMax?: number;
+  /** Of request bodies, over all connections together. */
+  readonly bytesPerSecond?: number;
 }
 
 /** PEM texts. `cert` and `key` together are mutual TLS. */
@@ -83,6 +86,7 @@ export class HttpClient {
   readonly #timeouts: HttpTimeouts;
   readonly #dispatcher: Dispatcher;
   readonly #authorizer: Authorizer;
+  readonly #pacer: Pacer | undefined;
 
   constructor(options: HttpOptions) {
     const url = new URL(options.url);
@@ -92,6 +96,7 @@ export class HttpClient {
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
     this.#dispatcher = dispatcherOf(options, this.#timeouts);
     this.#authorizer = authorizerOf(options.auth ?? { type: 'none' }, this.#dispatcher);
+    this.#pacer = options.bytesPerSecond === undefined ? undefined : new Pacer(options.bytesPerSecond);
   }
 
   /** Sends once; once more with fresh credentials where the first were refused and fresh ones can be had. */
@@ -137,17 +142,34 @@ export class HttpClient {
         ...(length === undefined ? {} : { 'content-length': String(length) }),
         ...authorization,
       },
-      body:
-        body === undefined
-          ? null
-          : bodyOf(
-              body,
-              () => watch.expect('progress', this.#timeouts.idleMs),
-              () => watch.expect('answer', this.#timeouts.answerMs),
-            ),
+      body: body === undefined ? null : this.#bodyOf(body, watch),
       signal: watch.signal,
     };
   }
+
+  #bodyOf(body: HttpBody, watch: Watch): Readable | Buffer {
+    const chunks = body.chunks();
+    const short = body.length !== undefined && body.length <= ONE_WRITE_BYTES_MAX;
+    if (short && this.#pacer === undefined && Symbol.iterator in chunks) {
+      const all = Buffer.concat([...chunks]);
+      watch.expect('answer', this.#timeouts.answerMs);
+      return all;
+    }
+    const paced = this.#pacer?.through(chunks, watch.signal) ?? chunks;
+    return Readable.from(watched(paced, watch, this.#timeouts), { objectMode: false });
+  }
+}
+
+async function* watched(
+  chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  watch: Watch,
+  timeouts: HttpTimeouts,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    watch.expect('progress', timeouts.idleMs);
+    yield chunk;
+  }
+  watch.expect('answer', timeouts.answerMs);
 }
 
 /** One deadline at a time, moved forward by progress. Expiry aborts the request, and tells so. */
@@ -172,26 +194,6 @@ class Watch {
   end(): void {
     clearTimeout(this.#timer);
   }
-}
-
-function bodyOf(body: HttpBody, progress: () => void, sent: () => void): Readable | Buffer {
-  if (body.length !== undefined && body.length <= ONE_WRITE_BYTES_MAX) {
-    const chunks = body.chunks();
-    if (Symbol.iterator in chunks) {
-      const all = Buffer.concat([...chunks]);
-      sent();
-      return all;
-    }
-  }
-  return Readable.from(watched(body, progress, sent), { objectMode: false });
-}
-
-async function* watched(body: HttpBody, progress: () => void, sent: () => void): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body.chunks()) {
-    progress();
-    yield chunk;
-  }
-  sent();
 }
 
 async function read(answer: Dispatcher.ResponseData, bytesMax: number): Promise<HttpAnswer> {
