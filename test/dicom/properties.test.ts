@@ -2,13 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { bytesSource, MemorySink } from '../../src/core/bytes.ts';
+import { bytesSource } from '../../src/core/bytes.ts';
 import { LetheError } from '../../src/core/errors.ts';
 import { characterSetOf } from '../../src/dicom/charset.ts';
 import { readDataSet } from '../../src/dicom/data-set-reader.ts';
 import { readPart10 } from '../../src/dicom/part10.ts';
-import { DataSetTokenizer, type Token } from '../../src/dicom/tokens.ts';
-import { DataSetWriter } from '../../src/dicom/writer.ts';
 import {
   type BuildElement,
   buildDataSet,
@@ -17,6 +15,7 @@ import {
   EXPLICIT_LITTLE,
   IMPLICIT_LITTLE,
 } from '../build/data-set.ts';
+import { copyDataSet } from './copy.ts';
 
 const RUNS = process.env['LETHE_LONG'] === '1' ? 5000 : 200;
 const SYNTAXES = [IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG];
@@ -39,70 +38,13 @@ const { elements } = fc.letrec<{ elements: BuildElement[]; element: BuildElement
   ),
 }));
 
-/** Copies a data set token by token. */
-function copy(bytes: Uint8Array, encoding: { explicitVr: boolean; littleEndian: boolean }, step: number): Uint8Array {
-  const sink = new MemorySink();
-  const writer = new DataSetWriter(sink, encoding);
-  const tokenizer = new DataSetTokenizer({ ...encoding, wholeValueBytesMax: 64 });
-  for (let at = 0; at < bytes.length; at += step) {
-    tokenizer.push(bytes.subarray(at, at + step));
-    for (let token = tokenizer.next(); token !== undefined; token = tokenizer.next()) writeToken(writer, token);
-  }
-  tokenizer.end();
-  for (let token = tokenizer.next(); token !== undefined; token = tokenizer.next()) writeToken(writer, token);
-  assert.equal(tokenizer.finished, true);
-  return sink.bytes();
-}
-
-function writeToken(writer: DataSetWriter, token: Token): void {
-  switch (token.kind) {
-    case 'element':
-      writer.element(token.tag, token.vr, token.value);
-      break;
-    case 'bulk-start':
-      writer.beginBulk(token.tag, token.vr, token.length);
-      break;
-    case 'bulk-data':
-      writer.bulkData(token.bytes);
-      break;
-    case 'bulk-end':
-    case 'fragment-end':
-      writer.endBulk();
-      break;
-    case 'sequence-start':
-      writer.beginSequence(token.tag);
-      break;
-    case 'item-start':
-      writer.beginItem();
-      break;
-    case 'item-end':
-      writer.endItem();
-      break;
-    case 'sequence-end':
-      writer.endSequence();
-      break;
-    case 'fragments-start':
-      writer.beginFragments(token.tag, token.vr);
-      break;
-    case 'fragment-start':
-      writer.fragment(token.length);
-      break;
-    case 'fragments-end':
-      writer.endFragments();
-      break;
-  }
-}
-
 describe('properties', () => {
   test('what is written as it was read is the same bytes, however they were split', () => {
     fc.assert(
       fc.property(elements, fc.constantFrom(...SYNTAXES), fc.integer({ min: 1, max: 100 }), (list, syntax, step) => {
         const bytes = buildDataSet(list, syntax);
-        const copied = copy(
-          bytes,
-          { explicitVr: syntax !== IMPLICIT_LITTLE, littleEndian: syntax !== EXPLICIT_BIG },
-          step,
-        );
+        const encoding = { explicitVr: syntax !== IMPLICIT_LITTLE, littleEndian: syntax !== EXPLICIT_BIG };
+        const copied = copyDataSet(bytesSource(bytes), encoding, { step });
         assert.deepEqual(copied, bytes);
       }),
       { numRuns: RUNS },
@@ -113,7 +55,10 @@ describe('properties', () => {
     fc.assert(
       fc.property(elements, (list) => {
         const encoding = { explicitVr: true, littleEndian: true };
-        assert.deepEqual(copy(buildDataSet(list, { definedLengths: true }), encoding, 7), buildDataSet(list));
+        assert.deepEqual(
+          copyDataSet(bytesSource(buildDataSet(list, { definedLengths: true })), encoding, { step: 7 }),
+          buildDataSet(list),
+        );
       }),
       { numRuns: RUNS },
     );
