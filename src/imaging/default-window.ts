@@ -42,8 +42,10 @@ export function defaultWindow(
   const percentiles = PERCENTILES[modality ?? ''] ?? PERCENTILES_ELSE;
   const counted = frame.samples instanceof Uint8Array || frame.samples instanceof Uint16Array;
   const histogram = counted ? countWords(frame, toModality, padding) : countRange(frame, toModality, padding);
-  const low = percentileOf(histogram, percentiles[0]);
-  const high = percentileOf(histogram, percentiles[1]);
+  // An image of padding alone is black as well.
+  const none = toModality(padding?.high ?? 0);
+  const low = percentileOf(histogram, percentiles[0], none);
+  const high = percentileOf(histogram, percentiles[1], none);
   // A flat image has no contrast to show; it becomes black instead of a division by zero.
   return {
     window: high > low ? windowOver(low, high) : { center: low + 0.5, width: 1, function: 'LINEAR_EXACT' },
@@ -118,14 +120,14 @@ function histogramOf(pairs: [value: number, count: number][]): Histogram {
   return { values: pairs.map(([value]) => value), counts, total: counts.reduce((sum, count) => sum + count, 0) };
 }
 
-/** The smallest value with at least `percent` of the pixels at or below it; an image of padding alone gives 0. */
-function percentileOf({ values, counts, total }: Histogram, percent: number): number {
+/** The smallest value with at least `percent` of the pixels at or below it; `none` where there are no pixels. */
+function percentileOf({ values, counts, total }: Histogram, percent: number, none: number): number {
   let seen = 0;
   for (const [index, count] of counts.entries()) {
     seen += count;
-    if (seen >= (total * percent) / 100 && seen > 0) return values[index] ?? 0;
+    if (seen >= (total * percent) / 100 && seen > 0) return values[index] ?? none;
   }
-  return values.at(-1) ?? 0;
+  return values.at(-1) ?? none;
 }
 
 function isPadding(stored: number, padding: PaddingRange | undefined): boolean {
