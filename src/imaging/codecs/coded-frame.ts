@@ -19,8 +19,9 @@ export function codedFrame(description: ImageDescription, coded: CodedSamples): 
   // Subsampled chrominance is a matter of the codestream; what a decoder gives is one sample a pixel.
   const photometric = coded.photometric === 'YBR_FULL_422' ? 'YBR_FULL' : coded.photometric;
   const frame = { ...describedFrame(description, samples), photometric };
-  if (precision > description.highBit) return frame;
-  if (precision > description.bitsStored) assertWithin(samples, description.bitsStored);
+  const { bitsAllocated, bitsStored, highBit } = description;
+  if (precision === bitsAllocated || precision === highBit + 1) return frame;
+  if (precision > bitsStored) assertWithin(samples, bitsStored, description.signed);
   return { ...frame, shift: 0 };
 }
 
@@ -34,10 +35,15 @@ export function lossyFrame(description: ImageDescription, coded: CodedSamples): 
   return { ...codedFrame(description, coded), shift: 0 };
 }
 
-function assertWithin(samples: SampleArray, bits: number): void {
-  const limit = 2 ** bits;
+function assertWithin(samples: SampleArray, bits: number, signed: boolean): void {
+  const limit = 2 ** (signed ? bits - 1 : bits);
+  const wrap = 2 ** (samples.BYTES_PER_ELEMENT * 8);
   for (let index = 0; index < samples.length; index++) {
-    if ((samples[index] ?? 0) >= limit) throw invalidCodestream('has values beyond Bits Stored', { bitsStored: bits });
+    const word = samples[index] ?? 0;
+    // Signed samples come with their sign extended: just below the width of the array.
+    if (word >= limit && !(signed && word >= wrap - limit)) {
+      throw invalidCodestream('has values beyond Bits Stored', { bitsStored: bits });
+    }
   }
 }
 
