@@ -51,11 +51,11 @@ export function authorizerOf(options: AuthOptions, dispatcher: Dispatcher, clock
     case 'none':
       return fixed(async () => ({}));
     case 'basic':
-      return fixed(async () => ({ authorization: basic(options.user, await open(options.password)) }));
+      return fixed(async () => ({ authorization: basic(options.user, await openSecret(options.password)) }));
     case 'bearer':
-      return fixed(async () => ({ authorization: `Bearer ${await open(options.token)}` }));
+      return fixed(async () => ({ authorization: `Bearer ${await openSecret(options.token)}` }));
     case 'api-key':
-      return fixed(async () => ({ [options.header.toLowerCase()]: await open(options.key) }));
+      return fixed(async () => ({ [options.header.toLowerCase()]: await openSecret(options.key) }));
     case 'oauth2':
       return new ClientCredentials(options, dispatcher, clock);
   }
@@ -108,7 +108,7 @@ class ClientCredentials implements Authorizer {
   /** Not aborted by the request that happened to need it first: others wait for the same answer. */
   async #ask(): Promise<Token> {
     const { tokenUrl, clientId, clientSecret, scope, audience, credentialsIn } = this.#options;
-    const secret = await open(clientSecret);
+    const secret = await openSecret(clientSecret);
     const form = new URLSearchParams({ grant_type: 'client_credentials' });
     if (scope !== undefined) form.set('scope', scope);
     if (audience !== undefined) form.set('audience', audience);
@@ -193,7 +193,8 @@ function basic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 }
 
-async function open(secret: Secret): Promise<string> {
+/** The secret itself; a file is read now. @throws CONFIG_SECRET_MISSING */
+export async function openSecret(secret: Secret): Promise<string> {
   if (typeof secret === 'string') return secret;
   try {
     return (await readFile(secret.file, 'utf8')).trim();

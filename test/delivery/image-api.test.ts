@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -345,6 +347,22 @@ test('a backend that does not answer, or takes nothing of the body, is given up 
     },
     { timeouts: { connectMs: 200, idleMs: 200, answerMs: 200 } },
   );
+});
+
+test('a refusal that comes before the body is read counts, not the broken connection behind it', async () => {
+  const answer = 'HTTP/1.1 413 Content Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}';
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.pause().write(answer, () => socket.destroySoon()));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const destination = imageApiDestination('cloud', { url: `http://127.0.0.1:${port}` });
+  const [outcome] = await destination.deliver([deliverable({ frames: [Buffer.alloc(20_000_000)] })], signal);
+  assert.deepEqual(outcome, { kind: 'failed', code: 'DELIVERY_REJECTED', detail: 'status=413' });
+  await destination.close();
+  server.close();
 });
 
 test('aborting ends a delivery that hangs', async () => {

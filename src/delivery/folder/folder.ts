@@ -10,21 +10,21 @@
  */
 import { constants, mkdirSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type ErrorCode, LetheError } from '../../core/errors.ts';
-import type { DeliverableInstance, DeliveryOutcome, Destination, PreparedManifest } from '../destination.ts';
+import type { DeliverableInstance, DeliveryOutcome, Destination } from '../destination.ts';
+import { type Contents, filesOf } from '../files.ts';
 import { type FailedOutcome, outcomeOfError } from '../http-failure.ts';
 
 export interface FolderOptions {
   readonly path: string;
   /** What is written of each instance; default `all`. */
-  readonly contents?: 'dicom' | 'images' | 'all';
+  readonly contents?: Contents;
 }
 
 const SLICE_BYTES = 1024 * 1024;
 /** What our own temporary files are called; nobody else may rely on them. */
 const TEMPORARY = '.lethe-';
-const UID = /^[0-9]+(\.[0-9]+)*$/;
 
 /** Where the other side has room or is in reach again, the same may succeed. */
 const ERRNO_CODES: Readonly<Record<string, ErrorCode>> = {
@@ -48,7 +48,7 @@ class Folder implements Destination {
   readonly type = 'folder';
   readonly idempotent = true;
   readonly #path: string;
-  readonly #contents: 'dicom' | 'images' | 'all';
+  readonly #contents: Contents;
 
   constructor(name: string, { path, contents }: FolderOptions) {
     this.name = name;
@@ -78,21 +78,19 @@ class Folder implements Destination {
   async #deliverOne(instance: DeliverableInstance, signal: AbortSignal): Promise<DeliveryOutcome> {
     const { manifest } = instance;
     const files = filesOf(manifest, this.#contents);
+    if (files === undefined) return { kind: 'failed', code: 'DELIVERY_PAYLOAD_INVALID', detail: 'uid' };
     if (files.length === 0) return { kind: 'failed', code: 'OBJECT_HAS_NO_IMAGE' };
-    const names = [manifest.studyInstanceUid, manifest.seriesInstanceUid, ...files.map((file) => file.uid)];
-    if (!names.every((uid) => UID.test(uid)))
-      return { kind: 'failed', code: 'DELIVERY_PAYLOAD_INVALID', detail: 'uid' };
     try {
       // Not created: see above.
       await access(this.#path);
       const folder = join(this.#path, manifest.studyInstanceUid, manifest.seriesInstanceUid);
       await mkdir(folder, { recursive: true });
       await reap(folder, manifest.sopInstanceUid);
-      for (const { file, name } of files) {
+      for (const { file, path } of files) {
         if (signal.aborted) return { kind: 'failed', code: 'DELIVERY_CONNECTION_LOST', detail: 'stopped' };
-        const temporary = join(folder, `${TEMPORARY}${manifest.sopInstanceUid}-${name}`);
+        const temporary = join(folder, `${TEMPORARY}${manifest.sopInstanceUid}-${basename(path)}`);
         await copy(instance, file, temporary);
-        await rename(temporary, join(folder, name));
+        await rename(temporary, join(this.#path, path));
       }
       for (const one of [folder, dirname(folder), this.#path]) await flushFolder(one);
       return { kind: 'delivered', receipt: `files=${files.length}` };
@@ -100,17 +98,6 @@ class Folder implements Destination {
       return failureOfDisk(error);
     }
   }
-}
-
-function filesOf(manifest: PreparedManifest, contents: 'dicom' | 'images' | 'all') {
-  const { sopInstanceUid, dicomFile, images } = manifest;
-  const dicom = { file: dicomFile, uid: sopInstanceUid, name: `${sopInstanceUid}.dcm` };
-  const pictures = images.map(({ file, imageInstanceUid, mediaType }) => ({
-    file,
-    uid: imageInstanceUid,
-    name: `${imageInstanceUid}.${mediaType === 'image/png' ? 'png' : 'jpg'}`,
-  }));
-  return [...(contents === 'images' ? [] : [dicom]), ...(contents === 'dicom' ? [] : pictures)];
 }
 
 /** What an attempt that died left of this instance. */
