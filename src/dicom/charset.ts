@@ -4,6 +4,8 @@
  * Decoding: single-byte sets, UTF-8, GB18030 and GBK by the runtime's TextDecoder, ISO 2022 code extensions by the
  * dicom-character-set package. It never fails on bytes: what no set explains becomes U+FFFD, so that a broken name
  * can be seen and searched. Encoding is strict: text that a set cannot hold is answered with undefined.
+ *
+ *   characterSetOf(['', 'ISO 2022 IR 87']).decode(bytes, 'PN')   .encode(text, 'PN')
  */
 import { convertBytes } from 'dicom-character-set';
 import { LetheError } from '../core/errors.ts';

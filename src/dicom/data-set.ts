@@ -5,6 +5,9 @@
  * Elements come in the order of the file. Where a tag occurs twice both are listed, lookups answer the last, and
  * `warnings` names it: whoever removes or searches values walks `elements()`.
  * Values in UN are read by the VR that the dictionary gives their tag, in little endian (PS3.5 §6.2.2).
+ *
+ *   dataSet.string(tag) strings(tag) number(tag) numbers(tag) bytes(tag) items(tag) element(tag) elements()
+ *   valueBytes(file.source, element, bytesMax)   a value that stayed in the source
  */
 import type { ByteSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
@@ -35,14 +38,17 @@ export interface DataSetWarning {
 
 const SPECIFIC_CHARACTER_SET = 0x00080005;
 const WARNINGS_MAX = 100;
+/** Up to here a search is as fast as an index; most items are that small, and there may be a million of them. */
+const SCANNED_MAX = 8;
+const NO_WARNINGS: readonly DataSetWarning[] = [];
 const NO_ITEMS: readonly DataSet[] = [];
 
 export class DataSet {
   readonly littleEndian: boolean;
   readonly #parent: DataSet | undefined;
   readonly #elements: Element[] = [];
-  readonly #byTag = new Map<Tag, Element>();
-  readonly #warnings: DataSetWarning[] = [];
+  #byTag: Map<Tag, Element> | undefined; // made for the first lookup among many
+  #warnings: DataSetWarning[] | undefined;
   #characterSet: CharacterSet | undefined;
 
   constructor(littleEndian: boolean, parent?: DataSet) {
@@ -55,12 +61,12 @@ export class DataSet {
     const last = this.#elements.at(-1);
     if (last !== undefined && last.tag >= element.tag) this.#warn(element.tag);
     this.#elements.push(element);
-    this.#byTag.set(element.tag, element);
+    this.#byTag?.set(element.tag, element);
   }
 
   /** Breaches of the order of elements (PS3.5 §7.1) in this data set, not in its items; the first hundred. */
   get warnings(): readonly DataSetWarning[] {
-    return this.#warnings;
+    return this.#warnings ?? NO_WARNINGS;
   }
 
   /** Of this data set, else of the one around it (PS3.5 §7.5.3). @throws DICOM_CHARSET_UNKNOWN */
@@ -78,10 +84,13 @@ export class DataSet {
   }
 
   has(tag: Tag): boolean {
-    return this.#byTag.has(tag);
+    return this.element(tag) !== undefined;
   }
 
   element(tag: Tag): Element | undefined {
+    if (this.#byTag !== undefined) return this.#byTag.get(tag);
+    if (this.#elements.length <= SCANNED_MAX) return this.#elements.findLast((element) => element.tag === tag);
+    this.#byTag = new Map(this.#elements.map((element) => [element.tag, element]));
     return this.#byTag.get(tag);
   }
 
@@ -93,7 +102,7 @@ export class DataSet {
 
   /** All values, empty ones as ''. @throws DICOM_CHARSET_UNKNOWN */
   strings(tag: Tag): readonly string[] {
-    const element = this.#byTag.get(tag);
+    const element = this.element(tag);
     if (element?.value === undefined) return [];
     const vr = meantVr(element);
     if (VRS[vr].text) return splitText(VRS[vr].charset ? this.#text(element.value, vr) : latin1Text(element.value), vr);
@@ -109,7 +118,7 @@ export class DataSet {
 
   /** All values of a numeric VR, of DS, or of IS; NaN where a value is no number. */
   numbers(tag: Tag): readonly number[] {
-    const element = this.#byTag.get(tag);
+    const element = this.element(tag);
     if (element?.value === undefined) return [];
     const vr = meantVr(element);
     if (VRS[vr].text) return splitText(latin1Text(element.value), vr).map(parseDecimal);
@@ -118,11 +127,11 @@ export class DataSet {
 
   /** The encoded value; undefined if absent, or too large to be here (see `valueBytes`). */
   bytes(tag: Tag): Uint8Array | undefined {
-    return this.#byTag.get(tag)?.value;
+    return this.element(tag)?.value;
   }
 
   items(tag: Tag): readonly DataSet[] {
-    return this.#byTag.get(tag)?.items ?? NO_ITEMS;
+    return this.element(tag)?.items ?? NO_ITEMS;
   }
 
   /** Tolerance: plain ASCII can be read whatever an unknown Specific Character Set means. */
@@ -137,7 +146,8 @@ export class DataSet {
   }
 
   #warn(tag: Tag): void {
-    const kind = this.#byTag.has(tag) ? 'duplicate' : 'out-of-order';
+    this.#warnings ??= [];
+    const kind = this.has(tag) ? 'duplicate' : 'out-of-order';
     if (this.#warnings.length < WARNINGS_MAX) this.#warnings.push({ kind, tag });
   }
 }

@@ -4,6 +4,12 @@
  *
  * Bulk bytes go to the sink as they are, by reference; a header with a small value is one write. Values that are given
  * must already be in the byte order of the stream. The order of elements is the caller's.
+ *
+ *   const writer = new DataSetWriter(sink, { explicitVr: true, littleEndian: true });
+ *   writer.element(tag, 'LO', encodeText('text', 'LO', characterSet));
+ *   writer.beginBulk(tag, 'OW', length); writer.bulkData(bytes); writer.endBulk();
+ *   writer.beginSequence(tag); writer.beginItem(); … writer.endItem(); writer.endSequence();
+ *   writer.beginFragments(tag, 'OB'); writer.fragment(length); writer.bulkData(bytes); writer.endBulk(); writer.endFragments();
  */
 import type { ByteSink } from '../core/bytes.ts';
 import { assert, LetheError } from '../core/errors.ts';

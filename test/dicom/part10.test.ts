@@ -129,6 +129,16 @@ describe('readPart10', () => {
     assert.equal(dataSet.items(0x00880200)[0]?.has(0x7fe00010), true);
   });
 
+  test('small values between large ones are refused too when they keep too much in memory', () => {
+    const items = new Array<readonly BuildElement[]>(40).fill([
+      ['PatientID', 'P'],
+      [0x00091001, 'OB', new Uint8Array(70_000)],
+    ]);
+    const source = bytesSource(buildPart10([['RequestAttributesSequence', items]]));
+    assert.equal(readPart10(source, { headerBytesMax: 1_000_000 }).dataSet.items(0x00400275).length, 40);
+    assert.throws(() => readPart10(source, { headerBytesMax: 400_000 }), { code: 'DICOM_TOO_LARGE' });
+  });
+
   test('more header than allowed is refused', () => {
     const many = new Array<BuildElement>(2000).fill(['PatientID', '']);
     assert.throws(() => readPart10(bytesSource(buildPart10(many)), { headerBytesMax: 100_000 }), {
