@@ -127,7 +127,7 @@ function studyOf(fields: Fields): UploadedStudy {
     studyInstanceUid: String(fields['studyInstanceUid']),
     accessionNumber: String(fields['accessionNumber']),
     patientId: String(fields['patientId']),
-    ...(patientAge === undefined ? {} : { patientAge: String(patientAge) }),
+    ...(typeof patientAge === 'string' ? { patientAge } : {}),
   };
 }
 
