@@ -2,8 +2,8 @@
  * The Store Instances Response Module (PS3.18 Annex I, Table I.1-1) in the DICOM JSON Model (PS3.18 Annex F): which of
  * the instances of a STOW-RS request were stored and why others were not. Pure.
  */
-import type { ErrorCode } from '../../core/errors.ts';
 import type { DeliveryOutcome } from '../destination.ts';
+import { DUPLICATE_SOP_INSTANCE, outcomeOfStoreStatus } from '../store-status.ts';
 
 const FAILED_SOP_SEQUENCE = '00081198';
 const REFERENCED_SOP_SEQUENCE = '00081199';
@@ -22,36 +22,28 @@ export function parseStoreResponse(body: Buffer): StoreResponse | undefined {
   for (const item of itemsOf(module, REFERENCED_SOP_SEQUENCE)) {
     const uid = firstValue(item, REFERENCED_SOP_INSTANCE_UID);
     const warning = firstValue(item, WARNING_REASON);
-    const receipt = typeof warning === 'number' ? `stored, warning ${hexadecimal(warning)}` : 'stored';
-    if (typeof uid === 'string') outcomes.set(uid, { kind: 'delivered', receipt });
+    if (typeof uid === 'string') outcomes.set(uid, storedOutcome(warning));
   }
   for (const item of itemsOf(module, FAILED_SOP_SEQUENCE)) {
     const uid = firstValue(item, REFERENCED_SOP_INSTANCE_UID);
     const reason = firstValue(item, FAILURE_REASON);
-    if (typeof uid === 'string') outcomes.set(uid, outcomeOfReason(typeof reason === 'number' ? reason : undefined));
+    if (typeof uid === 'string') outcomes.set(uid, failedOutcome(reason));
   }
   return outcomes;
 }
 
-/**
- * Failure Reason (0008,1197), PS3.18 Table I.2-2 with the statuses of PS3.4 Table B.2-1. Duplicate SOP Instance (0111)
- * is a receipt: UIDs are a keyed function of the original, so the instance over there is this one.
- */
-export function outcomeOfReason(reason: number | undefined): DeliveryOutcome {
-  if (reason === undefined) return { kind: 'failed', code: 'DELIVERY_REJECTED', detail: 'reason=none' };
-  const text = hexadecimal(reason);
-  if (reason === 0x0111) return { kind: 'delivered', receipt: `already there, ${text}` };
-  const code: ErrorCode = isTransient(reason) ? 'DELIVERY_BUSY' : 'DELIVERY_REJECTED';
-  return { kind: 'failed', code, detail: `reason=${text}` };
+/** Named among the stored it is stored, whatever is said beside. */
+function storedOutcome(warning: unknown): DeliveryOutcome {
+  return { kind: 'delivered', receipt: typeof warning === 'number' ? `stored, warning ${warning}` : 'stored' };
 }
 
-/** Out of resources (A7xx), processing failure (0110), resource limitation (0213): the same may succeed later. */
-function isTransient(reason: number): boolean {
-  return (reason & 0xff00) === 0xa700 || reason === 0x0110 || reason === 0x0213;
-}
-
-function hexadecimal(value: number): string {
-  return `${value.toString(16).toUpperCase().padStart(4, '0')}H`;
+/** Named among the failed it is not stored, whatever the reason, unless because it is there already. */
+function failedOutcome(reason: unknown): DeliveryOutcome {
+  const outcome = typeof reason === 'number' ? outcomeOfStoreStatus(reason) : undefined;
+  const believable = outcome?.kind === 'failed' || reason === DUPLICATE_SOP_INSTANCE;
+  return believable && outcome !== undefined
+    ? outcome
+    : { kind: 'failed', code: 'DELIVERY_REJECTED', detail: 'no failure reason' };
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
