@@ -91,7 +91,8 @@ function parseContextRq(item: FieldReader): PresentationContextRq {
 function checkContextIds(pdu: string, contexts: readonly PresentationContextRq[]): void {
   const seen = new Set<number>();
   for (const { id } of contexts) {
-    if (id % 2 === 0 || seen.has(id)) throw malformed(pdu, 'Presentation-context-ID', ABORT_REASON.invalidParameterValue);
+    if (id % 2 === 0 || seen.has(id))
+      throw malformed(pdu, 'Presentation-context-ID', ABORT_REASON.invalidParameterValue);
     seen.add(id);
   }
 }

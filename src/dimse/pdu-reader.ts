@@ -197,8 +197,10 @@ function checkControlLength(type: number, length: number, max: number): void {
   switch (type) {
     case PDU_TYPE['A-ASSOCIATE-RQ']:
     case PDU_TYPE['A-ASSOCIATE-AC']:
-      if (length < ASSOCIATE_FIXED_BYTES) throw malformed(typeName(type), 'PDU-length', ABORT_REASON.invalidParameterValue);
-      if (length > max) throw new LetheError('DIMSE_PDU_TOO_LONG', { length, max, abortReason: ABORT_REASON.invalidParameterValue });
+      if (length < ASSOCIATE_FIXED_BYTES)
+        throw malformed(typeName(type), 'PDU-length', ABORT_REASON.invalidParameterValue);
+      if (length > max)
+        throw new LetheError('DIMSE_PDU_TOO_LONG', { length, max, abortReason: ABORT_REASON.invalidParameterValue });
       return;
     case PDU_TYPE['A-ASSOCIATE-RJ']:
     case PDU_TYPE['A-RELEASE-RQ']:
@@ -240,5 +242,8 @@ function byteAt(bytes: Uint8Array, position: number): number {
 }
 
 function uint32At(bytes: Uint8Array, position: number): number {
-  return byteAt(bytes, position) * 0x1000000 + ((byteAt(bytes, position + 1) << 16) | (byteAt(bytes, position + 2) << 8) | byteAt(bytes, position + 3));
+  return (
+    byteAt(bytes, position) * 0x1000000 +
+    ((byteAt(bytes, position + 1) << 16) | (byteAt(bytes, position + 2) << 8) | byteAt(bytes, position + 3))
+  );
 }

@@ -124,12 +124,30 @@ type Row = Partial<Record<State, CellName>>;
 
 /** Sta3 and Sta5 to Sta12: where a PDU that has no business there is answered with AA-8. */
 const UNEXPECTED: Row = {
-  Sta3: 'AA-8', Sta5: 'AA-8', Sta6: 'AA-8', Sta7: 'AA-8', Sta8: 'AA-8', Sta9: 'AA-8', Sta10: 'AA-8', Sta11: 'AA-8', Sta12: 'AA-8',
+  Sta3: 'AA-8',
+  Sta5: 'AA-8',
+  Sta6: 'AA-8',
+  Sta7: 'AA-8',
+  Sta8: 'AA-8',
+  Sta9: 'AA-8',
+  Sta10: 'AA-8',
+  Sta11: 'AA-8',
+  Sta12: 'AA-8',
 };
 
 /** The same for what else every state of an association under way answers alike. */
 function underWay(cell: CellName): Row {
-  return { Sta3: cell, Sta5: cell, Sta6: cell, Sta7: cell, Sta8: cell, Sta9: cell, Sta10: cell, Sta11: cell, Sta12: cell };
+  return {
+    Sta3: cell,
+    Sta5: cell,
+    Sta6: cell,
+    Sta7: cell,
+    Sta8: cell,
+    Sta9: cell,
+    Sta10: cell,
+    Sta11: cell,
+    Sta12: cell,
+  };
 }
 
 /** PS3.8 Table 9-10, a row an event. */

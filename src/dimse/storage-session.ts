@@ -1,0 +1,269 @@
+/**
+ * What happens on one accepted association of the storage SCP: C-STORE streamed to the handler as it arrives, C-ECHO,
+ * and the right refusal for everything else (PS3.7 §9.1, PS3.4 Annex B). Requests are answered by message id; while one
+ * instance is being made durable the next may arrive, up to the negotiated window.
+ */
+import { LetheError, toLetheError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
+import { transferSyntaxOf } from '../dicom/transfer-syntax.ts';
+import type { Association } from './association.ts';
+import {
+  COMMAND,
+  type CommandSet,
+  hasDataSet,
+  type ResponseFacts,
+  responseTo,
+  STATUS,
+  writeCommand,
+} from './command.ts';
+import { DataSetInspector } from './data-set-inspector.ts';
+import { MessageAssembler } from './message-assembler.ts';
+import { type NegotiatedContext, VERIFICATION } from './negotiation.ts';
+import { ABORT_REASON, type PdvSlice } from './pdu.ts';
+import { abortReasonOf } from './pdu-reader.ts';
+import { commandPdus } from './pdu-writer.ts';
+import type { AssociationFacts, IncomingStore, StorageAssociation, StoreResponse } from './storage-handler.ts';
+
+export interface SessionOptions {
+  readonly association: Association;
+  readonly facts: AssociationFacts;
+  readonly contexts: readonly NegotiatedContext[];
+  readonly peerMaxPduLengthBytes: number;
+  /** Requests in progress at once; more are not read until one is answered. */
+  readonly operationsMax: number;
+  readonly handler: StorageAssociation;
+  readonly logger: Logger;
+  onResponse(status: number): void;
+}
+
+/** One C-STORE-RQ whose data set is arriving. `store` is gone once it was refused: the rest is read away. */
+interface Receiving {
+  readonly request: CommandSet;
+  readonly contextId: number;
+  readonly inspector: DataSetInspector;
+  store: IncomingStore | undefined;
+  refusal: LetheError | undefined;
+}
+
+const UID_CHARACTERS_MAX = 64;
+const UID_CHARACTERS = /^[0-9.]+$/;
+
+export class StorageSession {
+  readonly #options: SessionOptions;
+  readonly #contexts: ReadonlyMap<number, NegotiatedContext>;
+  readonly #assembler: MessageAssembler;
+  readonly #inProgress = new Set<number>();
+  #receiving: Receiving | undefined;
+  #releasing = false;
+  #ended = false;
+  #waiting = 0;
+  instances = 0;
+  bytes = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#contexts = new Map(options.contexts.map((context) => [context.id, context]));
+    this.#assembler = new MessageAssembler({
+      onCommand: (command, contextId) => this.#onCommand(command, contextId),
+      onData: (bytes) => this.#onData(bytes),
+      onDataEnd: () => this.#onDataEnd(),
+    });
+  }
+
+  onPdv(slice: PdvSlice): void {
+    try {
+      if (!this.#contexts.has(slice.contextId)) {
+        throw new LetheError('DIMSE_PDU_UNEXPECTED', {
+          what: 'presentation context was not accepted',
+          abortReason: ABORT_REASON.invalidParameterValue,
+        });
+      }
+      this.#assembler.push(slice);
+    } catch (error) {
+      const known = toLetheError(error);
+      this.#options.association.abortAsProvider(abortReasonOf(known), known);
+    }
+  }
+
+  /** A-RELEASE was asked for: answered when everything in progress is. */
+  onReleaseRequest(): void {
+    this.#releasing = true;
+    this.#respondRelease();
+  }
+
+  /** The association is over, whatever way: an instance that is not complete leaves no trace. */
+  onEnd(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#receiving?.store?.abort();
+    this.#receiving = undefined;
+    this.#options.handler.end();
+  }
+
+  #respondRelease(): void {
+    if (this.#releasing && this.#inProgress.size === 0) this.#options.association.respondRelease();
+  }
+
+  #onCommand(command: CommandSet, contextId: number): void {
+    switch (command.commandField) {
+      case COMMAND['C-STORE-RQ']:
+        return this.#beginStore(command, contextId);
+      case COMMAND['C-ECHO-RQ']:
+        return this.#echo(command, contextId);
+      case COMMAND['C-CANCEL-RQ']:
+        return; // nothing here can be cancelled; the Standard asks for no answer
+      default:
+        // A response that nobody asked for is ignored; an unknown request is told so (PS3.7 §C.5.23).
+        if ((command.commandField & 0x8000) === 0)
+          this.#respond(command, contextId, { status: STATUS.unrecognizedOperation });
+        if (hasDataSet(command)) this.#receiving = undefined; // read away
+    }
+  }
+
+  #echo(command: CommandSet, contextId: number): void {
+    const right = this.#contexts.get(contextId)?.abstractSyntax === VERIFICATION;
+    this.#respond(command, contextId, right ? { status: STATUS.success } : { status: STATUS.sopClassNotSupported });
+  }
+
+  #beginStore(command: CommandSet, contextId: number): void {
+    const transferSyntaxUid = this.#contexts.get(contextId)?.transferSyntax ?? '';
+    const receiving: Receiving = {
+      request: command,
+      contextId,
+      inspector: new DataSetInspector(transferSyntaxOf(transferSyntaxUid)),
+      store: undefined,
+      refusal: this.#requestRefusal(command),
+    };
+    this.#receiving = receiving;
+    const messageId = command.messageId ?? 0;
+    if (receiving.refusal === undefined) this.#inProgress.add(messageId);
+    if (receiving.refusal === undefined) this.#attempt(receiving, () => this.#open(receiving, transferSyntaxUid));
+    if (!hasDataSet(command)) this.#onDataEnd();
+  }
+
+  #requestRefusal(command: CommandSet): LetheError | undefined {
+    const uid = command.affectedSopInstanceUid ?? '';
+    if (!hasDataSet(command) || command.affectedSopClassUid === undefined)
+      return new LetheError('DIMSE_COMMAND_MALFORMED', { field: 'data set' });
+    // Tolerance: components with leading zeros, which archives are full of; anything that is no UID at all is refused.
+    if (!UID_CHARACTERS.test(uid) || uid.length > UID_CHARACTERS_MAX) return new LetheError('DIMSE_INVALID_UID');
+    if (this.#inProgress.has(command.messageId ?? 0)) return new LetheError('DIMSE_DUPLICATE_INVOCATION');
+    return undefined;
+  }
+
+  #open(receiving: Receiving, transferSyntaxUid: string): void {
+    const { request } = receiving;
+    receiving.store = this.#options.handler.begin({
+      sopClassUid: request.affectedSopClassUid ?? '',
+      sopInstanceUid: request.affectedSopInstanceUid ?? '',
+      transferSyntaxUid,
+      priority: request.priority === 1 ? 'high' : request.priority === 2 ? 'low' : 'normal',
+      moveOriginatorAeTitle: request.moveOriginatorAeTitle,
+      moveOriginatorMessageId: request.moveOriginatorMessageId,
+    });
+  }
+
+  /** A refusal does not end the association: the data set is read away and answered. */
+  #attempt(receiving: Receiving, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      receiving.refusal = toLetheError(error);
+      receiving.store?.abort();
+      receiving.store = undefined;
+    }
+  }
+
+  #onData(bytes: Uint8Array): void {
+    const receiving = this.#receiving;
+    this.bytes += bytes.length;
+    if (receiving?.store === undefined) return;
+    const { store } = receiving;
+    this.#attempt(receiving, () => {
+      receiving.inspector.push(bytes);
+      if (!store.write(bytes)) void this.#pauseUntil(store.drained());
+    });
+  }
+
+  /** Nobody reads the socket until `done`; several reasons to wait may overlap. */
+  async #pauseUntil(done: Promise<unknown>): Promise<void> {
+    this.#waiting++;
+    this.#options.association.pause();
+    await done.catch(() => undefined); // whoever failed reports it where it is answered
+    this.#waiting--;
+    if (this.#waiting === 0 && !this.#ended) this.#options.association.resume();
+  }
+
+  #onDataEnd(): void {
+    const receiving = this.#receiving;
+    this.#receiving = undefined;
+    if (receiving === undefined) return;
+    const completed = this.#complete(receiving);
+    if (this.#inProgress.size >= this.#options.operationsMax) void this.#pauseUntil(completed);
+  }
+
+  async #complete(receiving: Receiving): Promise<void> {
+    const { request, contextId } = receiving;
+    const response = await this.#responseOf(receiving);
+    // A duplicate invocation is answered without forgetting the request that is really in progress.
+    if (receiving.refusal?.code !== 'DIMSE_DUPLICATE_INVOCATION') this.#inProgress.delete(request.messageId ?? 0);
+    if (response.status === STATUS.success) this.instances++;
+    this.#respond(request, contextId, response);
+    this.#respondRelease();
+  }
+
+  async #responseOf(receiving: Receiving): Promise<StoreResponse> {
+    try {
+      if (receiving.refusal !== undefined) throw receiving.refusal;
+      const findings = receiving.inspector.end();
+      const mismatch = mismatchOf(receiving.request, findings);
+      if (mismatch !== undefined) throw mismatch;
+      if (receiving.store === undefined) throw new LetheError('INVARIANT', { what: 'store without a handler' });
+      const store = receiving.store;
+      receiving.store = undefined; // from here on it is complete: an abort of the association does not undo it
+      return await store.complete(findings);
+    } catch (error) {
+      const known = toLetheError(error);
+      receiving.store?.abort();
+      this.#logRefusal(known);
+      return refusalOf(known);
+    }
+  }
+
+  #logRefusal(error: LetheError): void {
+    const { facts, logger } = this.#options;
+    const { number, remoteAddress, callingAeTitle, calledAeTitle } = facts;
+    const status = error.row.dimseStatus ?? STATUS.processingFailure;
+    logger.log('warn', 'store.refused', {
+      association: number,
+      remote: remoteAddress,
+      callingAeTitle,
+      calledAeTitle,
+      status,
+      code: error.code,
+    });
+  }
+
+  #respond(request: CommandSet, contextId: number, facts: ResponseFacts): void {
+    this.#options.onResponse(facts.status);
+    const { association, peerMaxPduLengthBytes } = this.#options;
+    association.send([commandPdus(contextId, writeCommand(responseTo(request, facts)), peerMaxPduLengthBytes)]);
+  }
+}
+
+/** PS3.4 §B.2.3: SOP Class and SOP Instance UID of the command shall be those of the data set. */
+function mismatchOf(request: CommandSet, findings: ReturnType<DataSetInspector['end']>): LetheError | undefined {
+  if (findings.error !== undefined)
+    return new LetheError('DIMSE_DATA_SET_UNREADABLE', { cause: findings.error.code }, { cause: findings.error });
+  const differs = (said: string | undefined, found: string | undefined) =>
+    found !== undefined && found !== '' && found !== said;
+  if (differs(request.affectedSopClassUid, findings.sopClassUid))
+    return new LetheError('DIMSE_SOP_CLASS_MISMATCH', { element: '(0008,0016)' });
+  if (differs(request.affectedSopInstanceUid, findings.sopInstanceUid))
+    return new LetheError('DIMSE_SOP_CLASS_MISMATCH', { element: '(0008,0018)' });
+  return undefined;
+}
+
+function refusalOf(error: LetheError): StoreResponse {
+  return { status: error.row.dimseStatus ?? STATUS.processingFailure, errorComment: error.row.message };
+}
