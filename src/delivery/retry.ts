@@ -6,10 +6,12 @@
  * double from `baseMs` to `maxMs` with full jitter (uniform from zero), so that a thousand deliveries that failed
  * together do not come back together. The budgets end in *held*, never in deletion.
  *
- * API: `decideRetry(failure, history, policy, random) -> RetryDecision`.
+ * API: `decideRetry(failure, history, policy, random) -> RetryDecision`; `blamesDestination`, `destinationFault`.
  */
 import type { Random } from '../core/clock.ts';
 import { ERRORS, type ErrorCode } from '../core/errors.ts';
+import type { DeliveryOutcome } from './destination.ts';
+import type { FailedOutcome } from './http-failure.ts';
 
 export interface RetryPolicy {
   readonly baseMs: number;
@@ -63,6 +65,17 @@ export function blamesDestination(code: ErrorCode): boolean {
   const { disposition } = ERRORS[code];
   const transient = disposition === 'retry' || disposition === 'ambiguous';
   return transient && (code.startsWith('DELIVERY_') || code.startsWith('DIMSE_'));
+}
+
+/**
+ * What a batch says about the destination, for the circuit breaker: the failure to count, or undefined where it showed
+ * that it is well. Delivering or refusing one instance shows that, whatever became of others: an instance on which a
+ * backend breaks each time must not open the circuit for its neighbours.
+ */
+export function destinationFault(outcomes: readonly DeliveryOutcome[]): FailedOutcome | undefined {
+  const alive = outcomes.some((outcome) => outcome.kind === 'delivered' || outcome.code === 'DELIVERY_REJECTED');
+  if (alive) return undefined;
+  return outcomes.filter((outcome) => outcome.kind === 'failed').find((outcome) => blamesDestination(outcome.code));
 }
 
 function mayRepeat(code: ErrorCode, idempotent: boolean): boolean {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ERRORS, type ErrorCode } from '../../src/core/errors.ts';
-import { blamesDestination, decideRetry, type RetryPolicy } from '../../src/delivery/retry.ts';
+import { blamesDestination, decideRetry, destinationFault, type RetryPolicy } from '../../src/delivery/retry.ts';
 
 const POLICY: RetryPolicy = { baseMs: 1_000, maxMs: 60_000, attemptsMax: 10, ageMaxMs: 3_600_000 };
 const FIRST = { attempts: 1, ageMs: 0, idempotent: true };
@@ -78,4 +78,14 @@ test('the breaker hears of what destinations do and of nothing else', () => {
   ] as const) {
     assert.ok(!blamesDestination(code), code);
   }
+});
+
+test('a destination that took or refused one instance of a batch is well', () => {
+  const busy = { kind: 'failed', code: 'DELIVERY_BUSY' } as const;
+  const refused = { kind: 'failed', code: 'DELIVERY_REJECTED' } as const;
+  const ours = { kind: 'failed', code: 'SPOOL_IO' } as const;
+  assert.equal(destinationFault([busy, { kind: 'delivered', receipt: 'r' }]), undefined);
+  assert.equal(destinationFault([busy, refused]), undefined);
+  assert.equal(destinationFault([ours, busy]), busy);
+  assert.equal(destinationFault([ours]), undefined);
 });
