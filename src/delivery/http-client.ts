@@ -12,6 +12,7 @@ import { LetheError } from '../core/errors.ts';
 import { type AuthOptions, type Authorizer, authorizerOf } from './auth.ts';
 import { failureOf, headerText } from './http-failure.ts';
 import { Pacer } from './pacer.ts';
+import { connectionOptionsOf, type TlsOptions } from './tls.ts';
 
 export interface HttpOptions {
   /** Base URL; request paths are appended to its path. */
@@ -26,15 +27,6 @@ export interface HttpOptions {
   readonly connectionsMax?: number;
   /** Of request bodies, over all connections together. */
   readonly bytesPerSecond?: number;
-}
-
-/** PEM texts. `cert` and `key` together are mutual TLS. */
-export interface TlsOptions {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly passphrase?: string;
-  readonly serverName?: string;
 }
 
 export interface HttpTimeouts {
@@ -211,7 +203,7 @@ async function read(answer: Dispatcher.ResponseData, bytesMax: number): Promise<
 }
 
 function dispatcherOf(options: HttpOptions, timeouts: HttpTimeouts): Dispatcher {
-  const tls = tlsOf(options.tls);
+  const tls = connectionOptionsOf(options.tls);
   const agent: Agent.Options = {
     connections: options.connectionsMax ?? CONNECTIONS_MAX,
     pipelining: 1,
@@ -229,10 +221,4 @@ function dispatcherOf(options: HttpOptions, timeouts: HttpTimeouts): Dispatcher 
 function proxyCredentials(proxy: URL): string {
   const text = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
   return Buffer.from(text, 'utf8').toString('base64');
-}
-
-function tlsOf(tls: TlsOptions | undefined) {
-  if (tls === undefined) return {};
-  const { serverName, ...rest } = tls;
-  return { ...rest, ...(serverName === undefined ? {} : { servername: serverName }) };
 }
