@@ -199,6 +199,16 @@ const Deidentification = Type.Object(
         strict,
       ),
     ),
+    pixels: Type.Object(
+      {
+        whenUnscanned: Type.Union([Type.Literal('hold'), Type.Literal('pass')], {
+          default: 'hold',
+          description:
+            'An image that may show burned-in text, where no text detection is installed: hold it for review, or let it pass.',
+        }),
+      },
+      section,
+    ),
   },
   section,
 );

@@ -309,6 +309,7 @@ export const ERRORS = {
   },
 
   // gateway
+  INSTANCE_UNKNOWN: { blame: 'operator', disposition: 'reject', httpStatus: 404, message: 'There is no instance of this id; list them with `lethe queue list`.' },
   INSTANCE_HELD_BY_RULE: {
     blame: 'operator',
     disposition: 'hold',

@@ -22,6 +22,7 @@ export class Metrics {
   readonly received: Counter<'source'>;
   readonly receivedBytes: Counter<'source'>;
   readonly storeResponses: Counter<'status'>;
+  readonly rejections: Counter<'reason'>;
   readonly processed: Counter<'outcome'>;
   readonly processSeconds: Histogram;
   readonly deliveries: Counter<'destination' | 'outcome'>;
@@ -47,6 +48,12 @@ export class Metrics {
       name: 'lethe_store_responses_total',
       help: 'C-STORE responses by status (hexadecimal).',
       labelNames: ['status'],
+      registers,
+    });
+    this.rejections = new Counter({
+      name: 'lethe_associations_rejected_total',
+      help: 'A-ASSOCIATE-RJ sent, by result/source/reason (PS3.8 Table 9-21).',
+      labelNames: ['reason'],
       registers,
     });
     this.processed = new Counter({

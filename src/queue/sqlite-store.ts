@@ -323,6 +323,14 @@ export class SqliteStore implements Store {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
+  async oldestOwedAtMs(destination: string): Promise<number | undefined> {
+    const row = this.#database.first(
+      "SELECT min(created_at_ms) AS at FROM delivery WHERE destination = ? AND state IN ('queued', 'deferred')",
+      destination,
+    );
+    return typeof row?.['at'] === 'number' ? row['at'] : undefined;
+  }
+
   async erasable(what: 'received' | 'prepared', settledBeforeMs: number, limit: number): Promise<InstanceRow[]> {
     const column = what === 'received' ? 'location' : 'prepared_location';
     return this.#database

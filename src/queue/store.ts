@@ -135,6 +135,8 @@ export interface Store {
   requeueAfterRestart(idempotent: (destination: string) => boolean): Promise<{ requeued: number; held: number }>;
   /** When the next deferred delivery of a destination is due; undefined when none waits. */
   nextDueAtMs(destination: string): Promise<number | undefined>;
+  /** Since when the oldest delivery is owed that is neither delivered nor held; undefined when none is. */
+  oldestOwedAtMs(destination: string): Promise<number | undefined>;
 
   /**
    * Instances whose received (or prepared) bytes are still there although every delivery is delivered, or the instance

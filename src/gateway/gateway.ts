@@ -1,0 +1,323 @@
+/**
+ * The gateway as a whole: opens spool and store, recovers, starts listeners and loops, and stops them in the reverse
+ * order. It decides nothing about an instance; the stages do. Its public face for the console is `admin-face.ts`.
+ */
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { isLoopback, type LoadedConfiguration, sizeBytes } from '../config/load.ts';
+import type { Configuration, DestinationConfiguration } from '../config/schema.ts';
+import { systemClock, systemRandom } from '../core/clock.ts';
+import type { Logger } from '../core/log.ts';
+import { VERSION } from '../core/version.ts';
+import { BREAKER_OPTIONS } from '../delivery/breaker.ts';
+import type { PeerPolicy } from '../dimse/peer-policy.ts';
+import { StorageScp } from '../dimse/storage-scp.ts';
+import { LocalSpool } from '../queue/local-spool.ts';
+import { SqliteStore } from '../queue/sqlite-store.ts';
+import type { GatewayAdmin } from './admin.ts';
+import { AdminFace } from './admin-face.ts';
+import { deliverableOf } from './deliverable.ts';
+import { destinationOf, takerOf } from './destinations.ts';
+import { Dispatcher, type DispatchOptions } from './dispatch.ts';
+import { FolderSource } from './folder-source.ts';
+import { defaultKeyPath, loadOrMakeKey } from './keys.ts';
+import { Metrics } from './metrics.ts';
+import { PrepareLoop } from './prepare.ts';
+import type { ProcessJob, ProcessOutcome } from './process-job.ts';
+import type { ProcessWorkerData } from './process-worker.ts';
+import { profileText } from './profile-text.ts';
+import { Receiver } from './receive.ts';
+import { type Recovery, recover } from './recover.ts';
+import { Retention } from './retention.ts';
+import { storageHandler } from './storage-handler.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+export interface GatewayOptions {
+  readonly loaded: LoadedConfiguration;
+  /** Where the configuration names none: the caller decides (the reference backend that it started). */
+  readonly destinations: readonly DestinationConfiguration[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly logger: Logger;
+}
+
+const WORKER_HEAP_MEGABYTES = 512; // outside of pixel buffers, which are not on the heap
+const LANES = 2; // requests to one destination at once: one is built while the other is answered
+const RETENTION_POLL_MS = 2000;
+const STOP_GRACE_MS = 20_000; // of the 30 s that a service manager grants
+const MAX_PDU_LENGTH_BYTES = 256 * 1024;
+const OPERATIONS_PERFORMED_MAX = 8;
+
+export class Gateway {
+  readonly #parts: Parts;
+  readonly #scp: StorageScp | undefined;
+  readonly admin: GatewayAdmin;
+  readonly recovery: Recovery;
+
+  private constructor(parts: Parts, scp: StorageScp | undefined, admin: GatewayAdmin, recovery: Recovery) {
+    this.#parts = parts;
+    this.#scp = scp;
+    this.admin = admin;
+    this.recovery = recovery;
+  }
+
+  /** Takes custody from the moment it resolves. @throws CONFIG_*, DEID_KEY_*, STORE_*, SPOOL_IO */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const { configuration } = options.loaded;
+    options.logger.log('info', 'gateway.starting', { version: VERSION, node: process.versions.node });
+    const parts = await openParts(options);
+    const recovery = await recover({
+      ...parts,
+      logger: options.logger,
+      idempotent: (name) => parts.dispatchers.get(name)?.destination.idempotent ?? false,
+    });
+    for (const part of [parts.prepare, parts.retention, ...parts.dispatchers.values()]) part.start();
+    for (const folder of parts.folders) await folder.start();
+    const scp = configuration.dicom.enabled ? await listen(configuration, parts, options.logger) : undefined;
+    const admin = new AdminFace({
+      store: parts.store,
+      spool: parts.spool,
+      receiver: parts.receiver,
+      metrics: parts.metrics,
+      clock: systemClock,
+      dispatchers: parts.dispatchers,
+      host: configuration.dicom.host,
+      scp: () => scp,
+      wake: () => parts.prepare.wake(),
+      explainWith: { profile: parts.profile, key: parts.key },
+    });
+    parts.observe = () => admin.observe();
+    options.logger.log('info', 'gateway.started', {
+      ...(scp === undefined ? {} : { dicomPort: scp.ports.plain }),
+      ...(scp?.ports.tls === undefined ? {} : { tlsPort: scp.ports.tls }),
+    });
+    return new Gateway(parts, scp, admin, recovery);
+  }
+
+  get ports(): { readonly dicom: number | undefined; readonly tls: number | undefined } {
+    return { dicom: this.#scp?.ports.plain, tls: this.#scp?.ports.tls };
+  }
+
+  /** Stops accepting, finishes or parks what is in hand, closes. Within 30 s. */
+  async stop(reason: string): Promise<void> {
+    const { parts, logger } = { parts: this.#parts, logger: this.#parts.logger };
+    logger.log('info', 'gateway.stopping', { reason });
+    await Promise.all([this.#scp?.close(STOP_GRACE_MS / 4), ...parts.folders.map((folder) => folder.stop())]);
+    const prepared = parts.prepare.stop();
+    const patience = setTimeout(() => void parts.pool.close(), STOP_GRACE_MS / 4);
+    await prepared;
+    clearTimeout(patience);
+    await Promise.all([...parts.dispatchers.values()].map((dispatcher) => dispatcher.stop(STOP_GRACE_MS / 2)));
+    await parts.retention.stop();
+    await parts.pool.close();
+    const { received, deliveries } = await parts.store.counts();
+    const owed = Object.values(deliveries).reduce(
+      (sum, states) => sum + states.queued + states.deferred + states.claimed + states.inflight,
+      0,
+    );
+    await parts.store.close();
+    await parts.spool.close();
+    logger.log('info', 'gateway.stopped', { parked: received + owed });
+  }
+}
+
+interface Parts {
+  readonly logger: Logger;
+  readonly spool: LocalSpool;
+  readonly store: SqliteStore;
+  readonly receiver: Receiver;
+  readonly pool: WorkerPool<ProcessJob, ProcessOutcome>;
+  readonly prepare: PrepareLoop;
+  readonly retention: Retention;
+  readonly dispatchers: ReadonlyMap<string, Dispatcher>;
+  readonly folders: readonly FolderSource[];
+  readonly metrics: Metrics;
+  readonly profile: string;
+  readonly key: Uint8Array;
+  observe: () => ReturnType<AdminFace['observe']>;
+}
+
+async function openParts(options: GatewayOptions): Promise<Parts> {
+  const { logger } = options;
+  const { configuration } = options.loaded;
+  const { dataDir } = configuration;
+  const deps = { clock: systemClock, random: systemRandom };
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const spool = await LocalSpool.open(
+    { dataDir, minFreeDiskBytes: sizeBytes(configuration.limits.minFreeDiskBytes) },
+    deps,
+  );
+  const store = new SqliteStore(join(dataDir, 'lethe.db'), systemClock);
+  const key = openKey(options, await holdsData(store));
+  const profile = profileText(configuration.deidentification.profile, options.loaded.baseDir);
+  const pool = openPool(configuration, { dataDir, key, profile, logger });
+  const metrics = new Metrics(() => parts.observe());
+  const dispatchers = openDispatchers(options, { spool, store, metrics });
+  const prepare = new PrepareLoop({
+    store,
+    pool,
+    clock: systemClock,
+    logger,
+    destinations: options.destinations.map(takerOf),
+    onPrepared: (names) => {
+      for (const name of names) dispatchers.get(name)?.wake();
+    },
+    onOutcome: (outcome, ms) => {
+      metrics.processed.inc({ outcome });
+      metrics.processSeconds.observe(ms / 1000);
+    },
+    erasePrepared: (outcome) => spool.erasePrepared(outcome.output.location),
+  });
+  const receiver = new Receiver(
+    {
+      duplicates: configuration.dicom.duplicates,
+      instanceBytesMax: sizeBytes(configuration.limits.maxInstanceBytes),
+      onAccepted: (record, bytes) => {
+        metrics.received.inc({ source: record.sourceKind });
+        metrics.receivedBytes.inc({ source: record.sourceKind }, bytes);
+        prepare.wake();
+      },
+    },
+    { spool, store, logger, ...deps },
+  );
+  const retention = new Retention(
+    {
+      receivedMs: configuration.retention.receivedMinutes * 60_000,
+      preparedMs: configuration.retention.preparedMinutes * 60_000,
+      pollMs: RETENTION_POLL_MS,
+    },
+    { store, spool, clock: systemClock, logger },
+  );
+  const folders = configuration.folders.map(
+    (folder) =>
+      new FolderSource(
+        {
+          path: folder.path,
+          customer: folder.customer,
+          pollMs: folder.pollSeconds * 1000,
+          stableMs: folder.stableSeconds * 1000,
+        },
+        { receiver, clock: systemClock, logger },
+      ),
+  );
+  const parts: Parts = {
+    ...{ logger, spool, store, receiver, pool, prepare, retention, dispatchers, folders, metrics, profile, key },
+    observe: () => Promise.reject(new Error('not started')),
+  };
+  return parts;
+}
+
+async function holdsData(store: SqliteStore): Promise<boolean> {
+  const { received, prepared, held, discarded } = await store.counts();
+  return received + prepared + held + discarded > 0;
+}
+
+function openKey({ loaded }: GatewayOptions, dataExist: boolean): Uint8Array {
+  const { dataDir, deidentification } = loaded.configuration;
+  const path = deidentification.key?.file ?? defaultKeyPath(dataDir);
+  return loadOrMakeKey({ path, dataExist, random: systemRandom }).key;
+}
+
+function openPool(
+  configuration: Configuration,
+  given: { dataDir: string; key: Uint8Array; profile: string; logger: Logger },
+): WorkerPool<ProcessJob, ProcessOutcome> {
+  const { rendering, rules } = configuration;
+  const { format, quality, onUnrepresentable, maxEdge } = rendering;
+  const workerData: ProcessWorkerData = {
+    dataDir: given.dataDir,
+    key: given.key,
+    keyGeneration: 1,
+    profile: given.profile,
+    rules: rules.map(({ name, when, action, destinations }) => ({
+      name,
+      when,
+      action,
+      ...(destinations === undefined ? {} : { destinations }),
+    })),
+    rendering: { format, quality, onUnrepresentable, ...(maxEdge === undefined ? {} : { maxEdge }) },
+    pixels: configuration.deidentification.pixels,
+  };
+  return new WorkerPool({
+    size: rendering.workers ?? Math.max(1, availableParallelism() - 1),
+    script: new URL(import.meta.url.endsWith('.ts') ? './process-worker.ts' : './process-worker.js', import.meta.url),
+    workerData,
+    progressTimeoutMs: rendering.frameTimeoutSeconds * 1000,
+    heapMegabytes: WORKER_HEAP_MEGABYTES,
+    logger: given.logger,
+  });
+}
+
+function openDispatchers(
+  options: GatewayOptions,
+  parts: { spool: LocalSpool; store: SqliteStore; metrics: Metrics },
+): Map<string, Dispatcher> {
+  const { configuration, baseDir } = options.loaded;
+  const { batching, limits } = configuration;
+  const dispatch: DispatchOptions = {
+    batching: {
+      by: batching.by,
+      maxInstances: batching.maxImages,
+      maxBytes: sizeBytes(batching.maxBytes),
+      idleMs: batching.idleSeconds * 1000,
+    },
+    retry: {
+      attemptsMax: limits.maxAttempts,
+      ageMaxMs: limits.maxAgeHours * 3_600_000,
+      baseMs: limits.retryBaseSeconds * 1000,
+      maxMs: limits.retryMaxSeconds * 1000,
+    },
+    breaker: BREAKER_OPTIONS,
+    lanes: LANES,
+  };
+  const deps = {
+    store: parts.store,
+    clock: systemClock,
+    random: systemRandom,
+    logger: options.logger,
+    deliverable: deliverableOf(parts.spool),
+    onOutcome: (destination: string, outcomes: readonly { kind: string }[], ms: number) => {
+      for (const { kind } of outcomes) parts.metrics.deliveries.inc({ destination, outcome: kind });
+      parts.metrics.deliverySeconds.observe({ destination }, ms / 1000);
+    },
+  };
+  const context = { baseDir, env: options.env, batching, callingAeTitle: configuration.dicom.aeTitle };
+  return new Map(
+    options.destinations.map((one) => [one.name, new Dispatcher(destinationOf(one, context), dispatch, deps)]),
+  );
+}
+
+function listen(configuration: Configuration, parts: Parts, logger: Logger): Promise<StorageScp> {
+  const { dicom, limits } = configuration;
+  const peers: PeerPolicy = dicom.peers ?? (isLoopback(dicom.host) ? 'any' : []);
+  return StorageScp.listen(
+    {
+      host: dicom.host,
+      port: dicom.port,
+      ...(dicom.tls === undefined ? {} : { tls: dicom.tls }),
+      aeTitles: [{ aeTitle: dicom.aeTitle }, ...dicom.aeTitles],
+      peers,
+      maxAssociations: dicom.maxAssociations,
+      maxAssociationsPerPeer: dicom.maxAssociationsPerPeer,
+      negotiation: {
+        maxPduLengthBytes: MAX_PDU_LENGTH_BYTES,
+        unknownSopClasses: dicom.unknownSopClasses,
+        unknownTransferSyntaxes: 'accept',
+        preferredTransferSyntaxes: [],
+        operationsPerformedMax: OPERATIONS_PERFORMED_MAX,
+        furtherSopClasses: new Set(),
+      },
+      timers: { artimTimeoutMs: dicom.artimSeconds * 1000, idleTimeoutMs: dicom.idleSeconds * 1000 },
+    },
+    {
+      handler: storageHandler(parts.receiver, sizeBytes(limits.maxInstanceBytes)),
+      logger,
+      events: {
+        onResponse: (status) =>
+          parts.metrics.storeResponses.inc({ status: status.toString(16).toUpperCase().padStart(4, '0') }),
+        onRejected: ({ result, source, reason }) =>
+          parts.metrics.rejections.inc({ reason: `${result}/${source}/${reason}` }),
+      },
+    },
+  );
+}
