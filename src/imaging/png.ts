@@ -2,8 +2,8 @@
  * PNG (ISO/IEC 15948) of grey 8 and 16 bit and RGB 8 bit: signature, IHDR, IDAT, IEND and nothing else, so a written
  * file says nothing about where it came from. The same samples give the same bytes on every machine with the same zlib.
  *
- * Every row uses the Up filter and zlib's fastest level: on medical images that is as small as level 6 without a filter
- * and several times faster.
+ * Every row uses the Up filter, and zlib looks for runs only: on medical images, whose noise repeats nothing, that is
+ * smaller than its fastest full search and takes half the time.
  */
 import { constants, crc32, deflateSync } from 'node:zlib';
 
@@ -33,7 +33,7 @@ export function writePng(image: PngImage): Uint8Array {
     iccProfile === undefined
       ? []
       : [chunk('iCCP', Buffer.concat([Buffer.from('icc\0\0', 'latin1'), deflateSync(iccProfile)]))];
-  const data = deflateSync(filterUp(image), { level: constants.Z_BEST_SPEED });
+  const data = deflateSync(filterUp(image), { level: constants.Z_BEST_SPEED, strategy: constants.Z_RLE });
   return Buffer.concat([
     SIGNATURE,
     chunk('IHDR', header),

@@ -6,11 +6,11 @@
 import { invalidCodestream } from '../codestream.ts';
 import type { DecodedFrame } from '../decoded-frame.ts';
 import type { ImageDescription } from '../image-description.ts';
-import { decodeTable } from '../redact/jpeg-huffman.ts';
 import { lossyFrame } from './coded-frame.ts';
 import { type JpegHeader, payloadOf } from './jpeg-header.ts';
 import { inverseDct } from './jpeg-idct.ts';
 import { type DctComponent, type DctFrame, readScan } from './jpeg-scan.ts';
+import { readHuffmanTables } from './jpeg-tables.ts';
 
 const PROGRESSIVE = 0xc2;
 const MARKER = { DHT: 0xc4, SOS: 0xda, DQT: 0xdb, DRI: 0xdd } as const;
@@ -67,7 +67,7 @@ function readSegments(header: JpegHeader, frame: DctFrame): Map<number, Uint16Ar
   for (const segment of header.segments) {
     const payload = payloadOf(header.stream, segment);
     if (segment.marker === MARKER.DQT) readQuantizers(payload, quantizers);
-    else if (segment.marker === MARKER.DHT) readHuffman(payload, huffman);
+    else if (segment.marker === MARKER.DHT) readHuffmanTables(payload, huffman);
     else if (segment.marker === MARKER.DRI) restartInterval = ((payload[0] ?? 0) << 8) | (payload[1] ?? 0);
     else if (segment.marker === MARKER.SOS) {
       readScan(frame, payload, header.stream.subarray(segment.end, segment.dataEnd), { huffman, restartInterval });
@@ -90,19 +90,6 @@ function readQuantizers(payload: Uint8Array, quantizers: Map<number, Uint16Array
       at += wide ? 2 : 1;
     }
     quantizers.set(selector & 15, table);
-  }
-}
-
-/** T.81 §B.2.4.2. */
-function readHuffman(payload: Uint8Array, huffman: Map<number, Uint16Array>): void {
-  for (let at = 0; at < payload.length; ) {
-    const selector = payload[at] ?? 0;
-    const counts = payload.subarray(at + 1, at + 17);
-    const total = counts.reduce((sum, count) => sum + count, 0);
-    const symbols = payload.subarray(at + 17, at + 17 + total);
-    if (counts.length < 16 || symbols.length < total) throw invalidCodestream('has a short Huffman table');
-    huffman.set(selector & 0x1f, decodeTable({ counts, symbols }));
-    at += 17 + total;
   }
 }
 
