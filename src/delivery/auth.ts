@@ -9,6 +9,7 @@ import { readFile } from 'node:fs/promises';
 import type { Dispatcher } from 'undici';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
+import { orAborted } from './aborted.ts';
 import { codeOfStatus } from './http-failure.ts';
 
 /** The secret itself, or where it is kept. */
@@ -87,7 +88,7 @@ class ClientCredentials implements Authorizer {
   async headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
     const held = this.#token;
     const valid = held !== undefined && this.#clock.monotonicMs() < held.renewAtMs;
-    const token = valid ? held : await orAborted(this.#fresh(), signal);
+    const token = valid ? held : await orAborted(this.#fresh(), signal); // others may wait for the same token
     return { authorization: `Bearer ${token.text}` };
   }
 
@@ -133,19 +134,6 @@ class ClientCredentials implements Authorizer {
     const text = await boundedText(answer.body);
     if (answer.statusCode !== 200) throw refused(answer.statusCode);
     return tokenOf(text, this.#clock.monotonicMs());
-  }
-}
-
-/** Waits no longer than the signal allows; the work itself goes on for whoever else waits for it. */
-async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { DeliverableInstance } from '../../src/delivery/destination.ts';
+import { setTimeout } from 'node:timers/promises';
+import type { DeliverableInstance, DeliveryOutcome } from '../../src/delivery/destination.ts';
 import { type DicomOptions, dicomDestination } from '../../src/delivery/dicom/dicom.ts';
+import { skipWithoutProgram } from '../support/peers.ts';
 import { deliverable } from './deliverable.ts';
 import { destinationContract } from './destination.contract.ts';
 import { dicomFile } from './dicom-file.ts';
@@ -86,4 +94,84 @@ test('a port on which nobody listens is unreachable', async () => {
     outcomes.map((outcome) => (outcome.kind === 'failed' ? outcome.code : outcome.kind)),
     ['DELIVERY_UNREACHABLE', 'DELIVERY_UNREACHABLE'],
   );
+});
+
+/** DCMTK's storescp, as rude as its options make it. */
+async function withStorescp(options: readonly string[], work: (port: number) => Promise<void>): Promise<void> {
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-storescp-'));
+  const child = spawn('storescp', [...options, '-od', folder, String(port)], { stdio: 'ignore' });
+  try {
+    await listening(port);
+    await work(port);
+  } finally {
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function listening(port: number): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const socket = connect(port, '127.0.0.1');
+    const up = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (up) return;
+    await setTimeout(50);
+  }
+  throw new Error('storescp did not start');
+}
+
+const skip = skipWithoutProgram('storescp');
+const codes = (outcomes: readonly DeliveryOutcome[]) =>
+  outcomes.map((outcome) => (outcome.kind === 'failed' ? outcome.code : outcome.kind));
+
+test('DCMTK takes what is sent, in pieces as large as it allows', { skip }, async () => {
+  await withStorescp(['--max-pdu', '4096'], async (port) => {
+    const outcomes = await destination(port).deliver([instance(60_000), instance(2)], signal);
+    assert.deepEqual(codes(outcomes), ['delivered', 'delivered']);
+  });
+});
+
+test('a peer that refuses associations is owed everything', { skip }, async () => {
+  await withStorescp(['--refuse'], async (port) => {
+    const outcomes = await destination(port).deliver([instance(), instance()], signal);
+    assert.deepEqual(codes(outcomes), ['DIMSE_ASSOCIATION_REJECTED', 'DIMSE_ASSOCIATION_REJECTED']);
+    assert.equal(await destination(port).probe(signal), 'DIMSE_ASSOCIATION_REJECTED');
+  });
+});
+
+test('a peer that breaks on every instance is given up after three, all are ambiguous', { skip }, async () => {
+  await withStorescp(['--abort-after'], async (port) => {
+    const outcomes = await destination(port).deliver(
+      Array.from({ length: 6 }, () => instance()),
+      signal,
+    );
+    assert.deepEqual(new Set(codes(outcomes)), new Set(['DIMSE_ASSOCIATION_ABORTED']));
+    assert.equal(outcomes.length, 6);
+  });
+});
+
+test('a peer that answers too late is a timeout', { skip }, async () => {
+  await withStorescp(['--sleep-during', '30'], async (port) => {
+    const outcomes = await destination(port, { dimseTimeoutMs: 200 }).deliver([instance()], signal);
+    assert.deepEqual(codes(outcomes), ['DIMSE_TIMEOUT']);
+  });
+});
+
+test('stopping ends a C-STORE that waits, and a connection that is not answered', { skip }, async () => {
+  await withStorescp(['--sleep-during', '30'], async (port) => {
+    // The first is busy with its sleep for the second, which therefore waits for its association.
+    for (const _time of [1, 2]) {
+      const stopped = await destination(port, { connectTimeoutMs: 60_000 }).deliver(
+        [instance(), instance()],
+        AbortSignal.timeout(300),
+      );
+      assert.ok(stopped.every((outcome) => outcome.kind === 'failed'));
+    }
+  });
 });

@@ -10,10 +10,11 @@
  * API: `dicomDestination(name, options) -> Destination`.
  */
 import { type ByteSource, rangeSource } from '../../core/bytes.ts';
-import type { ErrorCode } from '../../core/errors.ts';
+import { type ErrorCode, LetheError } from '../../core/errors.ts';
 import { readFileMeta } from '../../dicom/part10.ts';
 import { VERIFICATION } from '../../dimse/negotiation.ts';
 import { type ProposedContext, StorageScu } from '../../dimse/storage-scu.ts';
+import { orAborted } from '../aborted.ts';
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../destination.ts';
 import { type FailedOutcome, outcomeOfError } from '../http-failure.ts';
 import { outcomeOfStoreStatus } from '../store-status.ts';
@@ -34,6 +35,8 @@ export interface DicomOptions {
 const CONTEXTS_MAX = 128;
 const BREAKS_IN_A_ROW_MAX = 3;
 const SLICE_BYTES = 256 * 1024;
+/** A peer that does not agree to the release within this is aborted. */
+const RELEASE_TIMEOUT_MS = 5_000;
 const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 
 const STOPPED: FailedOutcome = { kind: 'failed', code: 'DELIVERY_CONNECTION_LOST', detail: 'stopped' };
@@ -47,6 +50,8 @@ class Dicom implements Destination {
   readonly type = 'dicom';
   readonly idempotent = true;
   readonly #options: DicomOptions;
+  /** Associations on their way out. */
+  readonly #releasing = new Set<Promise<void>>();
 
   constructor(name: string, options: DicomOptions) {
     this.name = name;
@@ -70,17 +75,28 @@ class Dicom implements Destination {
 
   async probe(signal: AbortSignal): Promise<ErrorCode | undefined> {
     try {
-      const scu = await this.#connect([{ abstractSyntax: VERIFICATION, transferSyntaxes: [IMPLICIT_LITTLE_ENDIAN] }]);
-      const { status } = await abortable(scu, signal, () => scu.echo());
-      await scu.release();
+      const scu = await this.#connect(
+        [{ abstractSyntax: VERIFICATION, transferSyntaxes: [IMPLICIT_LITTLE_ENDIAN] }],
+        signal,
+      );
+      const { status } = await orAborted(scu.echo(), signal).finally(() => this.#release(scu));
       return status === 0 ? undefined : 'DELIVERY_BUSY';
     } catch (error) {
-      return outcomeOfError(error).code;
+      return signal.aborted ? STOPPED.code : outcomeOfError(error).code;
     }
   }
 
   async close(): Promise<void> {
-    // No association is kept between batches.
+    await Promise.all(this.#releasing);
+  }
+
+  /** Nobody waits for a peer that is slow to agree: every outcome is known. */
+  #release(scu: StorageScu): void {
+    const released = scu
+      .release()
+      .catch(() => scu.abort())
+      .finally(() => this.#releasing.delete(released));
+    this.#releasing.add(released);
   }
 
   /**
@@ -95,9 +111,9 @@ class Dicom implements Destination {
     const { contexts, count } = contextsFor(batch.slice(outcomes.length));
     let scu: StorageScu;
     try {
-      scu = await this.#connect(contexts);
+      scu = await this.#connect(contexts, signal);
     } catch (error) {
-      return outcomeOfError(error);
+      return signal.aborted ? STOPPED : outcomeOfError(error);
     }
     for (const instance of batch.slice(outcomes.length, outcomes.length + count)) {
       const sent = await send(scu, instance, signal);
@@ -107,22 +123,33 @@ class Dicom implements Destination {
         return sent.broken;
       }
     }
-    await scu.release();
+    this.#release(scu);
     return undefined;
   }
 
-  #connect(contexts: readonly ProposedContext[]): Promise<StorageScu> {
+  async #connect(contexts: readonly ProposedContext[], signal: AbortSignal): Promise<StorageScu> {
     const { tls, host, port, calledAeTitle, callingAeTitle, connectTimeoutMs, dimseTimeoutMs } = this.#options;
-    return StorageScu.connect({
+    const connecting = StorageScu.connect({
       host,
       port,
       calledAeTitle,
       callingAeTitle,
       contexts,
+      timers: { artimTimeoutMs: RELEASE_TIMEOUT_MS },
       ...(tls === undefined ? {} : { tls: connectionOptionsOf(tls) }),
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       ...(dimseTimeoutMs === undefined ? {} : { dimseTimeoutMs }),
     });
+    try {
+      return await orAborted(connecting, signal);
+    } catch (error) {
+      // An association that comes after all is not wanted any more.
+      connecting.then(
+        (scu) => scu.abort(),
+        () => undefined,
+      );
+      throw error;
+    }
   }
 }
 
@@ -146,26 +173,14 @@ async function send(scu: StorageScu, instance: DeliverableInstance, signal: Abor
   }
   try {
     const { sopClassUid, sopInstanceUid, transferSyntaxUid } = instance.manifest;
-    const operation = { sopClassUid, sopInstanceUid, transferSyntaxUid, dataSet: slices(dataSet) };
-    const { status } = await abortable(scu, signal, () => scu.store(operation));
+    const operation = { sopClassUid, sopInstanceUid, transferSyntaxUid, dataSet: slices(dataSet, signal) };
+    const { status } = await orAborted(scu.store(operation), signal);
     return { outcome: outcomeOfStoreStatus(status) };
   } catch (error) {
-    const failure = outcomeOfError(error);
+    const failure = signal.aborted ? STOPPED : outcomeOfError(error);
     return failure.code === 'DIMSE_NO_CONTEXT' ? { outcome: failure } : { outcome: failure, broken: failure };
   } finally {
     source.close();
-  }
-}
-
-/** Aborts the association when the signal does; the operation then rejects by itself. */
-async function abortable<Result>(scu: StorageScu, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
-  const abort = () => scu.abort();
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    return await work();
-  } finally {
-    signal.removeEventListener('abort', abort);
   }
 }
 
@@ -183,7 +198,10 @@ function contextsFor(batch: readonly DeliverableInstance[]): { contexts: Propose
 }
 
 /** Copies, because the source may reuse its buffer before the socket is done with it. */
-function* slices(source: ByteSource): Generator<Uint8Array> {
-  for (let position = 0; position < source.size; position += SLICE_BYTES)
+function* slices(source: ByteSource, signal: AbortSignal): Generator<Uint8Array> {
+  for (let position = 0; position < source.size; position += SLICE_BYTES) {
+    // The association ends later than the wait for it, and the source is closed by then.
+    if (signal.aborted) throw new LetheError('DELIVERY_CONNECTION_LOST', { what: 'stopped' });
     yield source.read(position, SLICE_BYTES).slice();
+  }
 }
