@@ -54,7 +54,7 @@ export async function processInstance(
       const key = deps.keyOf(job.customer);
       deps.onProgress();
       pack = deps.prepared(job);
-      const deidentified = deidentifyInto(pack, received, part10, { ...options, key });
+      const deidentified = await deidentifyInto(pack, received, part10, { ...options, key });
       const output = pack.source(DICOM_FILE);
       verifyObject(output, deidentified);
       const images = await renderInto(pack, output, { ...options, key, deidentified, onProgress: deps.onProgress });
@@ -75,13 +75,13 @@ interface KeyedOptions extends ProcessOptions {
 }
 
 /** Pixels first: what replaces them is applied while the data set streams through. */
-function deidentifyInto(
+async function deidentifyInto(
   pack: PreparedPack,
   received: ByteSource,
   part10: Part10File,
   options: KeyedOptions,
-): Deidentification {
-  const cleaned = cleanPixels(part10, options.pixels);
+): Promise<Deidentification> {
+  const cleaned = await cleanPixels(part10, options.pixels);
   if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
   const file = pack.file(DICOM_FILE);
   const { profile, key } = options;

@@ -1,0 +1,153 @@
+/**
+ * Evidence before effort: which instances may show identifying text in their pixels, decided from the header alone and
+ * always with a reason (PS3.15 §E.3.1, "Clean Pixel Data"). Pure, well under a millisecond.
+ *
+ * Order of evidence: known equipment regions, Sequence of Ultrasound Regions (0018,6011), Burned In Annotation
+ * (0028,0301), then what kind of object it is. What an acquisition device stored as its primary image carries text in
+ * a few per cent of studies at most and is let through with that reason; captures, screens and ultrasound are not.
+ */
+import type { DataSet } from '../../dicom/data-set.ts';
+import { tagOfKeyword } from '../../dicom/dictionary.ts';
+import type { Tag } from '../../dicom/tag.ts';
+import type { Rect } from '../../imaging/redact/rect.ts';
+import { PIXEL_REGIONS, type RegionCondition } from './pixel-regions.generated.ts';
+
+export type Triage =
+  /** Nothing points to text. */
+  | { readonly kind: 'clean'; readonly reason: string }
+  /** Text is where the rectangles are, or everywhere but where `keep` is. */
+  | { readonly kind: 'regions'; readonly reason: string; readonly blank: readonly Rect[] }
+  | { readonly kind: 'outside'; readonly reason: string; readonly keep: readonly Rect[] }
+  /** There may be text: look, or do not send. */
+  | { readonly kind: 'scan'; readonly reason: string }
+  /** There is text, and nothing says where. */
+  | { readonly kind: 'suspect'; readonly reason: string };
+
+const TAGS = {
+  sopClassUid: tag('SOPClassUID'),
+  imageType: tag('ImageType'),
+  modality: tag('Modality'),
+  conversionType: tag('ConversionType'),
+  burnedInAnnotation: tag('BurnedInAnnotation'),
+  ultrasoundRegions: tag('SequenceOfUltrasoundRegions'),
+  minX: tag('RegionLocationMinX0'),
+  minY: tag('RegionLocationMinY0'),
+  maxX: tag('RegionLocationMaxX1'),
+  maxY: tag('RegionLocationMaxY1'),
+} as const;
+
+const SECONDARY_CAPTURE = '1.2.840.10008.5.1.4.1.1.7';
+/** Modalities whose primary images come from a detector and carry no text of their own. */
+const DETECTOR_MODALITIES: ReadonlySet<string> = new Set([
+  'CT',
+  'MR',
+  'PT',
+  'NM',
+  'CR',
+  'DX',
+  'MG',
+  'IO',
+  'PX',
+  'RTIMAGE',
+  'RTDOSE',
+  'SEG',
+  'OCT',
+  'OPT',
+  'SM',
+  'DOC',
+]);
+const ULTRASOUND: ReadonlySet<string> = new Set(['US', 'IVUS', 'BDUS', 'ECHO']);
+/** Conversion Type (0008,0064), PS3.3 C.8.6.1: what was filmed, scanned or drawn rather than acquired. */
+const CAPTURED: ReadonlySet<string> = new Set(['DV', 'DI', 'DF', 'SD', 'SI', 'DRW', 'SYN']);
+const SCREEN = /SCREEN|CAPTURE|REPORT|PROTOCOL|LOCALIZER REPORT|DOSE/i;
+
+export function triage(dataSet: DataSet): Triage {
+  return byEquipment(dataSet) ?? byUltrasoundRegions(dataSet) ?? byAnnotation(dataSet) ?? byKind(dataSet);
+}
+
+function byEquipment(dataSet: DataSet): Triage | undefined {
+  const blank: Rect[] = [];
+  const labels: string[] = [];
+  for (const [when, rects, label] of PIXEL_REGIONS) {
+    if (!holds(when, dataSet)) continue;
+    labels.push(label);
+    for (const [x, y, width, height] of rects) blank.push({ x, y, width, height });
+  }
+  return blank.length === 0 ? undefined : { kind: 'regions', reason: `equipment rule: ${labels.join('; ')}`, blank };
+}
+
+function holds(condition: RegionCondition, dataSet: DataSet): boolean {
+  const [head, second, third] = condition;
+  if (head === 'not') return !holds(second as RegionCondition, dataSet);
+  if (head === 'all' || head === 'any') {
+    const parts = condition.slice(1) as RegionCondition[];
+    return head === 'all' ? parts.every((part) => holds(part, dataSet)) : parts.some((part) => holds(part, dataSet));
+  }
+  return compare(dataSet, head as Tag, second as string, third as string);
+}
+
+/** As the sources compare: against the value as one text, several values joined by backslashes. */
+function compare(dataSet: DataSet, tagOfTerm: Tag, op: string, value: string): boolean {
+  if (op === 'missing') return !dataSet.has(tagOfTerm);
+  const text = dataSet.strings(tagOfTerm).join('\\');
+  switch (op) {
+    case 'empty':
+      return text === '';
+    case 'equals':
+      return text.toLowerCase() === value.toLowerCase();
+    case 'contains':
+      return text.includes(value);
+    case 'containsIgnoreCase':
+      return text.toLowerCase().includes(value.toLowerCase());
+    default:
+      return false;
+  }
+}
+
+/** PS3.3 §C.8.5.5: the regions are where the ultrasound data are; names and dates stand outside of them. */
+function byUltrasoundRegions(dataSet: DataSet): Triage | undefined {
+  const keep = dataSet.items(TAGS.ultrasoundRegions).flatMap((item): Rect[] => {
+    const x = item.number(TAGS.minX);
+    const y = item.number(TAGS.minY);
+    const right = item.number(TAGS.maxX);
+    const bottom = item.number(TAGS.maxY);
+    if (x === undefined || y === undefined || right === undefined || bottom === undefined || right < x || bottom < y)
+      return [];
+    return [{ x, y, width: right - x + 1, height: bottom - y + 1 }];
+  });
+  return keep.length === 0 ? undefined : { kind: 'outside', reason: 'Sequence of Ultrasound Regions', keep };
+}
+
+function byAnnotation(dataSet: DataSet): Triage | undefined {
+  const annotation = dataSet.string(TAGS.burnedInAnnotation)?.toUpperCase();
+  if (annotation === 'YES') return { kind: 'suspect', reason: 'Burned In Annotation is YES' };
+  // A NO of a capture device says that nobody typed anything in; its screen may show a name all the same.
+  if (annotation === 'NO' && !isCapture(dataSet)) return { kind: 'clean', reason: 'Burned In Annotation is NO' };
+  return undefined;
+}
+
+function byKind(dataSet: DataSet): Triage {
+  const modality = dataSet.string(TAGS.modality) ?? '';
+  if (ULTRASOUND.has(modality)) return { kind: 'suspect', reason: 'ultrasound without regions' };
+  if (isCapture(dataSet)) return { kind: 'scan', reason: 'secondary capture or screen' };
+  if (DETECTOR_MODALITIES.has(modality)) return { kind: 'clean', reason: `primary image of modality ${modality}` };
+  return { kind: 'scan', reason: 'modality that is not known for images without text' };
+}
+
+function isCapture(dataSet: DataSet): boolean {
+  const conversion = dataSet.string(TAGS.conversionType);
+  if (conversion !== undefined && CAPTURED.has(conversion)) return true;
+  const imageType = dataSet.strings(TAGS.imageType);
+  if (imageType.some((value) => SCREEN.test(value))) return true;
+  const secondary = (dataSet.string(TAGS.sopClassUid) ?? '').startsWith(SECONDARY_CAPTURE);
+  // A digital detector's image that was merely wrapped as Secondary Capture (research exports do it) has a modality and
+  // neither a conversion type nor a capture device.
+  const wrapped = conversion === undefined || conversion === 'WSD';
+  return secondary && !(wrapped && DETECTOR_MODALITIES.has(dataSet.string(TAGS.modality) ?? ''));
+}
+
+function tag(keyword: string): Tag {
+  const found = tagOfKeyword(keyword);
+  if (found === undefined) throw new TypeError(`no attribute ${keyword}`);
+  return found;
+}
