@@ -33,7 +33,9 @@ export function writePng(image: PngImage): Uint8Array {
     iccProfile === undefined
       ? []
       : [chunk('iCCP', Buffer.concat([Buffer.from('icc\0\0', 'latin1'), deflateSync(iccProfile)]))];
-  const data = deflateSync(filterUp(image), { level: constants.Z_BEST_SPEED, strategy: constants.Z_RLE });
+  // Nobody keeps a PNG that was made for a conversion, so it is not compressed.
+  const level = iccProfile === undefined ? constants.Z_BEST_SPEED : constants.Z_NO_COMPRESSION;
+  const data = deflateSync(filterUp(image), { level, strategy: constants.Z_RLE });
   return Buffer.concat([
     SIGNATURE,
     chunk('IHDR', header),

@@ -9,15 +9,19 @@
  * API: `renderFrames(part10, options)`, an async generator of `RenderedFrame`.
  */
 import { LetheError } from '../core/errors.ts';
+import { chosenFrames, type FrameChoice } from './chosen-frames.ts';
 import { toRgb8 } from './colour.ts';
 import type { DecodedFrame } from './decoded-frame.ts';
 import { encodePicture, type ImageFormat, type Picture, scaleDown } from './encode.ts';
 import { GreyRenderer } from './grey.ts';
 import { modalityTransformOf } from './grey-attributes.ts';
 import { grey16 } from './grey16.ts';
+import { toSrgb } from './icc.ts';
 import { type ImageFile, type OpenedImage, openImage } from './image.ts';
 import { type ImageLimits, isGrey, type PhotometricInterpretation } from './image-description.ts';
 import { applyPalette, readPalette } from './palette.ts';
+import { TAGS } from './tags.ts';
+import { wholeValue } from './value-bytes.ts';
 import type { Window } from './voi.ts';
 
 export type { ImageFormat } from './encode.ts';
@@ -26,8 +30,8 @@ export interface RenderOptions {
   readonly format: ImageFormat;
   /** JPEG quality, 1 to 100; 90 unless said otherwise. */
   readonly quality?: number;
-  /** Frame numbers from 1; all of them unless said otherwise. */
-  readonly frames?: 'all' | readonly number[];
+  /** All of them unless said otherwise. */
+  readonly frames?: FrameChoice;
   readonly window?: 'auto' | { readonly center: number; readonly width: number };
   /**
    * What to do with a 16-bit image whose rescale slope is not an integer of at least 1, which the backend contract
@@ -82,7 +86,7 @@ const QUALITY = 90;
 export async function* renderFrames(part10: ImageFile, options: RenderOptions): AsyncGenerator<RenderedFrame> {
   const image = await openImage(part10, options.limits);
   const renderer = new FrameRenderer(part10, image, options);
-  for (const frame of chosenFrames(image.frameCount, options.frames ?? 'all')) {
+  for (const frame of chosenFrames(part10.dataSet, image.frameCount, options.frames ?? 'all')) {
     options.onFrameStart?.(frame);
     yield await renderer.render(frame);
   }
@@ -109,11 +113,17 @@ class FrameRenderer {
 
   async render(frame: number): Promise<RenderedFrame> {
     const decoded = this.#image.decode(frame - 1);
-    const rendering = isGrey(decoded.photometric) ? this.#renderGrey(decoded, frame) : this.#renderColour(decoded);
+    const rendering = isGrey(decoded.photometric)
+      ? this.#renderGrey(decoded, frame)
+      : await this.#renderColour(decoded);
     const { maxEdge, quality = QUALITY } = this.#options;
     const picture = maxEdge === undefined ? rendering.picture : await scaleDown(rendering.picture, maxEdge);
     const bytes = await encodePicture(picture, { format: rendering.format, quality });
-    const notes = picture === rendering.picture ? rendering.notes : [...rendering.notes, 'scaled down'];
+    const notes = [
+      ...rendering.notes,
+      ...aspectNotes(this.#part10),
+      ...(picture === rendering.picture ? [] : ['scaled down']),
+    ];
     return {
       frame,
       bytes,
@@ -169,15 +179,30 @@ class FrameRenderer {
     };
   }
 
-  #renderColour(decoded: DecodedFrame): Rendering {
-    const { format } = this.#options;
+  async #renderColour(decoded: DecodedFrame): Promise<Rendering> {
     const { source, dataSet } = this.#part10;
     const rgb =
       decoded.photometric === 'PALETTE COLOR'
         ? applyPalette(decoded, readPalette(source, dataSet, decoded.signed))
         : toRgb8(decoded);
-    return { ...EIGHT_BITS, picture: pictureOf(decoded, 3, rgb), format, photometricInterpretation: 'RGB', notes: [] };
+    const profile = iccProfileOf(this.#part10);
+    const plain = pictureOf(decoded, 3, rgb);
+    const { picture, note } = profile === undefined ? { picture: plain } : await toSrgb(plain, profile);
+    const notes = note === undefined ? [] : [note];
+    return { ...EIGHT_BITS, picture, format: this.#options.format, photometricInterpretation: 'RGB', notes };
   }
+}
+
+/** Pixels that are not square are sent as they are, with their shape (PS3.3 §C.7.6.3.1.7) on record. */
+function aspectNotes({ dataSet }: ImageFile): string[] {
+  const [down, across] = dataSet.numbers(TAGS.PixelAspectRatio);
+  return down === undefined || across === undefined || down === across ? [] : [`pixel aspect ratio ${down}:${across}`];
+}
+
+/** The profile of the image, or of the optical path it was taken through (PS3.3 §C.8.12.5); the first of several. */
+function iccProfileOf({ source, dataSet }: ImageFile): Uint8Array | undefined {
+  const [path] = dataSet.items(TAGS.OpticalPathSequence);
+  return wholeValue(source, dataSet, TAGS.IccProfile) ?? (path && wholeValue(source, path, TAGS.IccProfile));
 }
 
 const JPEG = { mediaType: 'image/jpeg', extension: 'jpg' } as const;
@@ -186,12 +211,4 @@ const EIGHT_BITS = { bitsAllocated: 8, bitsStored: 8, slope: 1, intercept: 0 } a
 
 function pictureOf({ rows, columns }: DecodedFrame, channels: 1 | 3, samples: Uint8Array | Uint16Array): Picture {
   return { width: columns, height: rows, channels, samples };
-}
-
-/** @throws IMAGING_PIXEL_DATA_MISSING for a number that the instance does not have */
-function chosenFrames(frameCount: number, frames: 'all' | readonly number[]): readonly number[] {
-  if (frames === 'all') return Array.from({ length: frameCount }, (_, index) => index + 1);
-  const missing = frames.find((frame) => !Number.isInteger(frame) || frame < 1 || frame > frameCount);
-  if (missing !== undefined) throw new LetheError('IMAGING_PIXEL_DATA_MISSING', { frame: missing, frames: frameCount });
-  return frames;
 }

@@ -2,9 +2,7 @@
 import { tagOf } from '../dicom/tag.ts';
 
 export const TAGS = {
-  SopClassUid: tagOf(0x0008, 0x0016),
   Modality: tagOf(0x0008, 0x0060),
-  CadFileFormat: tagOf(0x0018, 0x9074),
   RecommendedDisplayFrameRate: tagOf(0x0008, 0x2144),
   CineRate: tagOf(0x0018, 0x0040),
   FrameTime: tagOf(0x0018, 0x1063),
@@ -15,7 +13,6 @@ export const TAGS = {
   Rows: tagOf(0x0028, 0x0010),
   Columns: tagOf(0x0028, 0x0011),
   PixelAspectRatio: tagOf(0x0028, 0x0034),
-  PixelSpacing: tagOf(0x0028, 0x0030),
   BitsAllocated: tagOf(0x0028, 0x0100),
   BitsStored: tagOf(0x0028, 0x0101),
   HighBit: tagOf(0x0028, 0x0102),

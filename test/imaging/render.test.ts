@@ -173,3 +173,8 @@ test('larger images are scaled down to the longest side, and the size said is th
 test('an object that is no image says so', async () => {
   await assert.rejects(render({}, { format: 'png' }), { code: 'IMAGING_PIXEL_DATA_MISSING' });
 });
+
+test('pixels that are not square are sent as they are, with their shape on record', async () => {
+  const [frame] = await render({ ...CT, PixelAspectRatio: ['4', '3'] }, { format: 'png' });
+  assert.deepEqual([frame?.width, frame?.height, frame?.notes], [3, 2, ['pixel aspect ratio 4:3']]);
+});
