@@ -108,6 +108,11 @@ export class Pseudonyms {
   }
 }
 
+/** As `Pseudonyms.derivedUid`, for whoever needs no other pseudonym. */
+export function derivedUid(key: PseudonymKey, uid: string, index: number): string {
+  return new Pseudonyms(key).derivedUid(uid, index);
+}
+
 function uidOf(hash: Uint8Array): string {
   const uuid = hash.slice(0, 16);
   uuid[6] = ((uuid[6] ?? 0) & 0x0f) | 0x80; // RFC 9562 §5.8: version 8
