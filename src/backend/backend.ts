@@ -6,6 +6,8 @@
  *   GET  /                          a page with what was accepted
  *   GET  /v1/studies                the same for scripts
  *   GET  /v1/images/{uid}           one image's metadata; .../file the picture itself
+ *   POST /dicom-web/studies[/{uid}] STOW-RS, for objects without an image, which the contract cannot say
+ *   GET  /v1/objects                what came that way; /v1/objects/{uid}/file the object itself
  *   GET  /healthz
  *   POST, DELETE /v1/failures       orders failures (`Failures`); only with `failureEndpoint`
  *
@@ -13,10 +15,12 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readJsonBody } from './body.ts';
+import { readJsonBody, readRawBody } from './body.ts';
 import { type Failure, Failures, type OrderedFailure, orderedFailureOf } from './failures.ts';
 import { ImageStore, type StoredImage } from './image-store.ts';
+import { ObjectStore } from './object-store.ts';
 import { PAGE_POLICY, page } from './page.ts';
+import { FAILURE_REASON, type PartResult, partsOf, readObject, responseModule, statusOf } from './stow.ts';
 import { validateUpload } from './validate.ts';
 
 export interface BackendOptions {
@@ -42,7 +46,11 @@ const BODY_BYTES_MAX = 384 * 1024 * 1024;
 const ORDER_BYTES_MAX = 64 * 1024;
 
 export async function startBackend(options: BackendOptions): Promise<Backend> {
-  const backend = new ReferenceBackend(await ImageStore.open(options.dir), options);
+  const backend = new ReferenceBackend(
+    await ImageStore.open(options.dir),
+    await ObjectStore.open(options.dir),
+    options,
+  );
   const server = createServer((request, response) => void backend.serve(request, response));
   // The default of five minutes would cut a large upload over a slow line.
   server.requestTimeout = 0;
@@ -64,12 +72,14 @@ type Route = (request: IncomingMessage, parameter: string) => Promise<Reply | un
 class ReferenceBackend {
   readonly failures: Failures;
   readonly #store: ImageStore;
+  readonly #objects: ObjectStore;
   readonly #bodyBytesMax: number;
   readonly #routes: readonly (readonly [method: string, pattern: RegExp, route: Route])[];
 
-  constructor(store: ImageStore, options: BackendOptions) {
+  constructor(store: ImageStore, objects: ObjectStore, options: BackendOptions) {
     this.failures = new Failures(options.failures);
     this.#store = store;
+    this.#objects = objects;
     this.#bodyBytesMax = options.bodyBytesMax ?? BODY_BYTES_MAX;
     const orders: [string, RegExp, Route][] = [
       ['POST', /^\/v1\/failures$/, (request) => this.#order(request)],
@@ -78,6 +88,9 @@ class ReferenceBackend {
     this.#routes = [
       ['POST', /^\/v1\/images\/upload$/, (request) => this.#upload(request)],
       ['GET', /^\/$/, () => this.#page()],
+      ['POST', /^\/dicom-web\/studies(?:\/[0-9.]+)?$/, (request) => this.#stow(request)],
+      ['GET', /^\/v1\/objects$/, () => json(200, { objects: [...this.#objects.objects()] })],
+      ['GET', /^\/v1\/objects\/([0-9.]+)\/file$/, (_request, uid) => this.#object(uid)],
       ['GET', /^\/healthz$/, () => json(200, { status: 'ok' })],
       ['GET', /^\/v1\/studies$/, () => json(200, listing([...this.#store.images()]))],
       ['GET', /^\/v1\/images\/(?!upload$)([^/]+)$/, (_request, uid) => this.#image(uid)],
@@ -127,6 +140,38 @@ class ReferenceBackend {
     return json(409, { status: 'error', message, conflicts: result.conflicts });
   }
 
+  async #stow(request: IncomingMessage): Promise<Reply | undefined> {
+    const ordered = this.failures.next();
+    if (ordered !== undefined && ordered.kind !== 'accept-then-reset') return play(ordered, request);
+    const body = await readRawBody(request, this.#bodyBytesMax);
+    if (body === undefined) return failure(413, `the body is larger than ${this.#bodyBytesMax} bytes`);
+    const parts = partsOf(request.headers['content-type'] ?? '', body);
+    if (parts === undefined || parts.length === 0) return failure(400, 'the body is not multipart/related');
+    const results: PartResult[] = [];
+    for (const part of parts) results.push(await this.#storeObject(part));
+    if (ordered !== undefined) {
+      request.socket.resetAndDestroy();
+      return undefined;
+    }
+    return { ...json(statusOf(results), responseModule(results)), type: 'application/dicom+json' };
+  }
+
+  async #storeObject(part: Buffer): Promise<PartResult> {
+    const object = readObject(part);
+    if (object === undefined)
+      return { sopClassUid: '', sopInstanceUid: '', failureReason: FAILURE_REASON.cannotUnderstand };
+    const stored = await this.#objects.accept(object);
+    const { sopClassUid, sopInstanceUid } = object;
+    return { sopClassUid, sopInstanceUid, failureReason: stored ? 0 : FAILURE_REASON.duplicate };
+  }
+
+  async #object(uid: string): Promise<Reply> {
+    const body = await this.#objects.read(uid);
+    return body === undefined
+      ? failure(404, 'there is no such object')
+      : { status: 200, type: 'application/dicom', body };
+  }
+
   async #order(request: IncomingMessage): Promise<Reply> {
     const body = await readJsonBody(request, ORDER_BYTES_MAX);
     const order = 'json' in body ? orderedFailureOf(body.json) : undefined;
@@ -141,7 +186,7 @@ class ReferenceBackend {
   }
 
   #page(): Reply {
-    const body = Buffer.from(page([...this.#store.images()]), 'utf8');
+    const body = Buffer.from(page([...this.#store.images()], [...this.#objects.objects()]), 'utf8');
     return { status: 200, type: 'text/html; charset=utf-8', body, headers: { 'content-security-policy': PAGE_POLICY } };
   }
 

@@ -1,9 +1,14 @@
-/** Reads a JSON request body within a limit that also holds for what a compressed body unpacks to. */
+/** Reads request bodies, JSON or raw, within a limit that also holds for what a compressed body unpacks to. */
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 
 export type Body = { readonly json: unknown } | { readonly refused: 400 | 413 | 415; readonly message: string };
+
+/** The body as it is; undefined when there is more than allowed. @throws what the connection throws when it breaks */
+export async function readRawBody(request: IncomingMessage, bytesMax: number): Promise<Buffer | undefined> {
+  return Number(request.headers['content-length'] ?? 0) > bytesMax ? undefined : collected(request, bytesMax);
+}
 
 /** @throws what the connection throws when it breaks */
 export async function readJsonBody(request: IncomingMessage, bytesMax: number): Promise<Body> {

@@ -3,10 +3,12 @@
  * scripts or anything from elsewhere; every value in it is escaped, because whoever uploads chooses the values. Pure.
  */
 import type { StoredImage } from './image-store.ts';
+import type { StoredObject } from './object-store.ts';
 
 /** Newest studies and first images of a series that the page shows; the listing in JSON has all. */
 const STUDIES_SHOWN = 25;
 const IMAGES_SHOWN = 60;
+const OBJECTS_SHOWN = 50;
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #17212b; --soft: #52606d; --paper: #f4f6f8; --card: #fff; --line: #d5dce3; --mark: #0b6e6e; }
@@ -32,6 +34,7 @@ summary:focus-visible, a:focus-visible { outline: 3px solid var(--mark); outline
 figure { margin: 0; }
 img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: #000; border-radius: .35rem; }
 figcaption { margin-top: .25rem; font-size: .78rem; color: var(--soft); overflow-wrap: anywhere; }
+.objects { padding-left: 1.2rem; overflow-wrap: anywhere; }
 .empty { padding: 3rem 1.25rem; text-align: center; }
 `;
 
@@ -39,14 +42,16 @@ figcaption { margin-top: .25rem; font-size: .78rem; color: var(--soft); overflow
 export const PAGE_POLICY =
   "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-export function page(images: readonly StoredImage[]): string {
+export function page(images: readonly StoredImage[], objects: readonly StoredObject[]): string {
   const studies = [...Map.groupBy(images, (image) => image.study.studyInstanceUid).values()].reverse();
   const series = new Set(images.map((image) => image.seriesInstanceUid));
   const counts = [
     [studies.length, 'studies'],
     [series.size, 'series'],
     [images.length, 'images'],
+    [objects.length, 'other objects'],
   ];
+  const others = objectsCard(objects);
   const shown = studies.slice(0, STUDIES_SHOWN).map(studyCard).join('');
   const more =
     studies.length > STUDIES_SHOWN
@@ -57,9 +62,21 @@ export function page(images: readonly StoredImage[]): string {
 <title>Reference backend</title><style>${STYLE}</style></head><body>
 <header><h1>Reference backend</h1><p>Images accepted by <code>POST /v1/images/upload</code>. Every identifier here is a pseudonym.</p>
 <ul class="counts">${counts.map(([count, what]) => `<li><strong>${count}</strong>${what}</li>`).join('')}</ul></header>
-<main>${shown === '' ? '<article class="empty"><h2>Nothing yet</h2><p>Images appear here as soon as the first upload is accepted. Reload to look again.</p></article>' : shown + more}</main>
+<main>${shown + others === '' ? '<article class="empty"><h2>Nothing yet</h2><p>Images appear here as soon as the first upload is accepted. Reload to look again.</p></article>' : shown + more + others}</main>
 <footer><p>For scripts: <a href="/v1/studies">/v1/studies</a></p></footer></body></html>
 `;
+}
+
+/** What has no picture to show: reports and the like, as DICOM. */
+function objectsCard(objects: readonly StoredObject[]): string {
+  if (objects.length === 0) return '';
+  const newest = objects.slice(-OBJECTS_SHOWN).reverse();
+  const lines = newest.map(({ sopClassUid, sopInstanceUid, bytes }) => {
+    const link = `/v1/objects/${encodeURIComponent(sopInstanceUid)}/file`;
+    return `<li><a href="${escapeHtml(link)}">${escapeHtml(sopInstanceUid)}</a> (SOP class ${escapeHtml(sopClassUid)}, ${bytes} bytes)</li>`;
+  });
+  const more = objects.length > OBJECTS_SHOWN ? '<p>Older ones are in the <a href="/v1/objects">listing</a>.</p>' : '';
+  return `<article><h2>Objects without an image</h2><ul class="objects">${lines.join('')}</ul>${more}</article>`;
 }
 
 function studyCard(images: readonly StoredImage[]): string {
