@@ -109,10 +109,10 @@ test('each instance is judged by what the response module says of it', async () 
       ['DELIVERY_REJECTED', 'status=C000H'],
       'delivered',
       ['DELIVERY_BUSY', 'status=A700H'],
-      ['DELIVERY_BUSY', 'status=202 without a word about this instance'],
+      ['DELIVERY_BUSY', 'the answer does not mention the instance'],
     ],
   );
-  assert.equal(requests.length, 1, 'nothing is sent again where each has its verdict');
+  assert.equal(requests.length, 2, 'who was not mentioned is asked about alone');
 });
 
 test('the request is multipart/related with one application/dicom part an instance', async () => {
@@ -125,6 +125,15 @@ test('the request is multipart/related with one application/dicom part an instan
     partsOf(request),
     batch.map((one) => ['application/dicom', fileOf(one)]),
   );
+});
+
+test('a failure that the server cannot name is that of the instance that came alone', async () => {
+  const body = '{"00081198":{"vr":"SQ","Value":[{"00081197":{"vr":"US","Value":[49152]}}]}}';
+  const { outcomes, requests } = await answered({ status: 409, body }, [instance(), instance()]);
+  for (const outcome of outcomes) {
+    assert.deepEqual(outcome, { kind: 'failed', code: 'DELIVERY_REJECTED', detail: 'status=C000H' });
+  }
+  assert.equal(requests.length, 3);
 });
 
 test('200 alone is no receipt: the answer names the instance or is empty', async () => {
@@ -153,7 +162,7 @@ test('among the failed nothing but a duplicate is a receipt, whatever the reason
   const response = parseStoreResponse(
     Buffer.from(moduleOf([], { '1.1': 0, '1.2': 0xb000, '1.3': 0x0111, '1.4': 0xa700 })),
   );
-  const kinds = ['1.1', '1.2', '1.3', '1.4'].map((uid) => response?.get(uid)?.kind);
+  const kinds = ['1.1', '1.2', '1.3', '1.4'].map((uid) => response?.named.get(uid)?.kind);
   assert.deepEqual(kinds, ['failed', 'failed', 'delivered', 'failed']);
 });
 
@@ -161,7 +170,7 @@ test('what is no response module is told apart from one', () => {
   for (const text of ['', '<html>', '[]', 'null', '{}', '{"00081190":{"vr":"UR"}}']) {
     assert.equal(parseStoreResponse(Buffer.from(text)), undefined, text);
   }
-  assert.equal(parseStoreResponse(Buffer.from('{"00081199":{"vr":"SQ","Value":[null,5,{}]}}'))?.size, 0);
+  assert.equal(parseStoreResponse(Buffer.from('{"00081199":{"vr":"SQ","Value":[null,5,{}]}}'))?.named.size, 0);
 });
 
 /** Content type and bytes of each part, read as RFC 2046 §5.1.1 describes them. */

@@ -11,25 +11,31 @@ const REFERENCED_SOP_INSTANCE_UID = '00081155';
 const FAILURE_REASON = '00081197';
 const WARNING_REASON = '00081196';
 
-/** What the module says of each SOP Instance UID that it names. */
-export type StoreResponse = ReadonlyMap<string, DeliveryOutcome>;
+export interface StoreResponse {
+  /** By SOP Instance UID, for those that it names. */
+  readonly named: ReadonlyMap<string, DeliveryOutcome>;
+  /** A failure whose instance the server could not name, because it could not read it. */
+  readonly unnamed: DeliveryOutcome | undefined;
+}
 
 /** Undefined when the body is not a Store Instances Response Module. */
 export function parseStoreResponse(body: Buffer): StoreResponse | undefined {
   const module = asObject(jsonOf(body));
   if (module === undefined || !(FAILED_SOP_SEQUENCE in module || REFERENCED_SOP_SEQUENCE in module)) return undefined;
-  const outcomes = new Map<string, DeliveryOutcome>();
+  const named = new Map<string, DeliveryOutcome>();
+  let unnamed: DeliveryOutcome | undefined;
   for (const item of itemsOf(module, REFERENCED_SOP_SEQUENCE)) {
     const uid = firstValue(item, REFERENCED_SOP_INSTANCE_UID);
     const warning = firstValue(item, WARNING_REASON);
-    if (typeof uid === 'string') outcomes.set(uid, storedOutcome(warning));
+    if (typeof uid === 'string') named.set(uid, storedOutcome(warning));
   }
   for (const item of itemsOf(module, FAILED_SOP_SEQUENCE)) {
     const uid = firstValue(item, REFERENCED_SOP_INSTANCE_UID);
     const reason = firstValue(item, FAILURE_REASON);
-    if (typeof uid === 'string') outcomes.set(uid, failedOutcome(reason));
+    if (typeof uid === 'string') named.set(uid, failedOutcome(reason));
+    else unnamed = failedOutcome(reason);
   }
-  return outcomes;
+  return { named, unnamed };
 }
 
 /** Named among the stored it is stored, whatever is said beside. */

@@ -31,6 +31,12 @@ export function stowRsDestination(
 /** A module with a few hundred bytes an instance; a batch of ten thousand fits. */
 const ANSWER_BYTES_MAX = 8 * 1024 * 1024;
 
+const UNMENTIONED: DeliveryOutcome = {
+  kind: 'failed',
+  code: 'DELIVERY_BUSY',
+  detail: 'the answer does not mention the instance',
+};
+
 type Batch = readonly DeliverableInstance[];
 
 class StowRs implements Destination {
@@ -54,7 +60,7 @@ class StowRs implements Destination {
     const exchange: Exchange<readonly number[]> = {
       members: (members) => members,
       split: (members) => members.map((member) => [member]),
-      attempt: (members) => this.#attempt(members, batch, signal),
+      attempt: (members) => this.#attemptNamed(members, batch, signal),
     };
     const outcomes = await this.#isolation.deliver(batch, batch.length === 0 ? [] : [all], exchange, signal);
     return batch.map((_instance, member) => outcomes.get(member) ?? { kind: 'failed', code: 'INVARIANT' });
@@ -73,6 +79,24 @@ class StowRs implements Destination {
 
   async close(): Promise<void> {
     await this.#client.close();
+  }
+
+  /** Who was not mentioned among several is asked about alone: a server may be unable to name what it could not read. */
+  async #attemptNamed(
+    members: readonly number[],
+    batch: Batch,
+    signal: AbortSignal,
+  ): Promise<DeliveryOutcome | DeliveryOutcome[]> {
+    const result = await this.#attempt(members, batch, signal);
+    if (!Array.isArray(result) || members.length === 1) return result;
+    const outcomes: DeliveryOutcome[] = [];
+    for (const [index, outcome] of result.entries()) {
+      const member = members[index];
+      const alone =
+        outcome === UNMENTIONED && member !== undefined ? await this.#attempt([member], batch, signal) : outcome;
+      outcomes.push(Array.isArray(alone) ? (alone[0] ?? outcome) : alone);
+    }
+    return outcomes;
   }
 
   async #attempt(
@@ -103,7 +127,8 @@ class StowRs implements Destination {
     if (status !== 200 && status !== 202 && status !== 409) return outcomeOfAnswer(answer, this.#clock.nowMs());
     const response = parseStoreResponse(answer.body);
     if (response !== undefined) {
-      return instances.map(({ manifest }) => response.get(manifest.sopInstanceUid) ?? unmentioned(status));
+      const alone = instances.length === 1 ? response.unnamed : undefined;
+      return instances.map(({ manifest }) => response.named.get(manifest.sopInstanceUid) ?? alone ?? UNMENTIONED);
     }
     return status === 200 ? instances.map((instance) => unreadableSuccess(answer, instance)) : refused(status);
   }
@@ -112,11 +137,7 @@ class StowRs implements Destination {
 /** An empty body, or a module in XML (PS3.19 Annex A), which is only searched for the instance's UID. */
 function unreadableSuccess({ body }: HttpAnswer, { manifest }: DeliverableInstance): DeliveryOutcome {
   const named = body.length === 0 || body.includes(`>${manifest.sopInstanceUid}<`);
-  return named ? { kind: 'delivered', receipt: 'status=200' } : unmentioned(200);
-}
-
-function unmentioned(status: number): DeliveryOutcome {
-  return { kind: 'failed', code: 'DELIVERY_BUSY', detail: `status=${status} without a word about this instance` };
+  return named ? { kind: 'delivered', receipt: 'status=200' } : UNMENTIONED;
 }
 
 /** Together it is a refusal, which is taken apart; alone it is held. */
