@@ -33,19 +33,19 @@ export function checkSampleCount(found: number, description: ImageDescription): 
   if (found !== expected) throw invalidCodestream('it decodes to another size', { expected, found });
 }
 
+/** Leftovers of a sender's buffer behind the end that are skipped; padding by PS3.5 §A.4 is one byte. */
+const LEFTOVER_BYTES_MAX = 256;
+
 /**
  * The end of a codestream that ends with a marker of two bytes, the marker included; undefined where it is missing,
- * that is, where the stream was cut. Padding behind the marker is skipped: one byte by PS3.5 §A.4, zeros or FF in
- * any number by senders that write fixed-size fragments.
+ * that is, where the stream was cut. No entropy-coded data holds such a pair of bytes.
  */
 export function endAfterMarker(bytes: Uint8Array, marker: number): number | undefined {
-  let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end--;
-  for (const candidate of [end, end - 1]) {
-    if (bytes[candidate - 2] === marker >>> 8 && bytes[candidate - 1] === (marker & 0xff)) return candidate;
+  const last = Math.max(0, bytes.length - LEFTOVER_BYTES_MAX);
+  for (let at = bytes.length - 2; at >= last; at--) {
+    if (bytes[at] === marker >>> 8 && bytes[at + 1] === (marker & 0xff)) return at + 2;
   }
-  while (end > 0 && bytes[end - 1] === 0xff) end--;
-  return bytes[end - 2] === marker >>> 8 && bytes[end - 1] === (marker & 0xff) ? end : undefined;
+  return undefined;
 }
 
 export function invalidCodestream(what: string, detail: Record<string, number> = {}): LetheError {

@@ -11,9 +11,17 @@ import { type LookUpTable, readDescriptor, readEntries } from './lut.ts';
 import { TAGS } from './tags.ts';
 import { isValidWindow, type Window, type WindowFunction } from './voi.ts';
 
+/** Stored value to modality value (PS3.3 §C.11.1). */
 export type ModalityTransform =
-  | { readonly kind: 'linear'; readonly slope: number; readonly intercept: number }
-  | { readonly kind: 'lut'; readonly table: LookUpTable };
+  | Rescale
+  | (Omit<Rescale, 'kind'> & { readonly kind: 'lut'; readonly table: LookUpTable });
+
+export interface Rescale {
+  readonly kind: 'linear';
+  /** As the data set says; beside a look-up table too, where they are not applied. */
+  readonly slope: number;
+  readonly intercept: number;
+}
 
 export interface VoiChoices {
   /** In the order of the data set; the first is the one to show unless somebody chooses (PS3.3 §C.11.2.1.2). */
@@ -36,13 +44,13 @@ export function modalityTransformOf(
   const group = functionalGroup(dataSet, TAGS.PixelValueTransformationSequence, frameIndex) ?? dataSet;
   const slope = group.number(TAGS.RescaleSlope);
   const intercept = group.number(TAGS.RescaleIntercept);
-  const [lut] = dataSet.items(TAGS.ModalityLutSequence);
-  if (slope === undefined && intercept === undefined && lut !== undefined) {
-    const descriptor = readDescriptor(lut, TAGS.LutDescriptor, description.signed);
-    return { kind: 'lut', table: readEntries(source, lut, TAGS.LutData, descriptor) };
-  }
   // Tolerance: a slope of 0 would make every image black; it is read as absent (test: grey).
-  return { kind: 'linear', slope: finite(slope) || 1, intercept: finite(intercept) ?? 0 };
+  const rescale: Rescale = { kind: 'linear', slope: finite(slope) || 1, intercept: finite(intercept) ?? 0 };
+  const [lut] = dataSet.items(TAGS.ModalityLutSequence);
+  if (lut === undefined) return rescale;
+  // Tolerance: both are sent although §C.11.1 forbids it; the table then says more than the rescale (test: corpus).
+  const descriptor = readDescriptor(lut, TAGS.LutDescriptor, description.signed);
+  return { ...rescale, kind: 'lut', table: readEntries(source, lut, TAGS.LutData, descriptor) };
 }
 
 /** @param input what the VOI stage gets: whether it can be negative, and whether it comes from floating samples */

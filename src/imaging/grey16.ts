@@ -20,7 +20,7 @@ export interface Grey16 {
 const LARGEST = 65535;
 
 export function grey16(frame: DecodedFrame, modality: ModalityTransform, description: ImageDescription): Grey16 {
-  const { slope, intercept } = modality.kind === 'linear' ? modality : { slope: 1, intercept: 0 };
+  const { slope, intercept } = modality;
   const notes = modality.kind === 'lut' ? ['modality LUT not applied: stored values'] : [];
   const { samples } = frame;
   if (isFloating(samples) || frame.bitsStored > 16) return scaled(frame, { slope, intercept, notes });

@@ -3,8 +3,9 @@
  * decoder, not the transfer syntax: 8-bit DCT goes to libjpeg-turbo, lossless to the lossless decoder, the rest
  * (12-bit, sequential or progressive) to our own. Colour leaves as RGB whatever way it was coded (see `isTransformed`).
  */
+import { LetheError } from '../../core/errors.ts';
 import type { FrameDecoder, PixelCodec } from '../codec.ts';
-import { checkHeader, invalidCodestream } from '../codestream.ts';
+import { checkHeader } from '../codestream.ts';
 import type { ImageDescription } from '../image-description.ts';
 import { decodeDct } from './jpeg-dct.ts';
 import { isLosslessProcess, type JpegHeader, readJpegHeader } from './jpeg-header.ts';
@@ -27,13 +28,17 @@ function jpegDecoder(
     const header = readJpegHeader(bytes);
     checkHeader(header, description);
     if (isLosslessProcess(header.process)) return decodeJpegLossless(header, description);
-    if (header.process > PROGRESSIVE)
-      throw invalidCodestream('is of a process that PS3.5 does not know', { process: header.process });
+    if (header.process > PROGRESSIVE) throw unsupported(header.process);
     const transformed = isTransformed(header, description);
     return header.precision === 8
       ? decodeTurbo(header, description, transformed)
       : decodeDct(header, description, transformed);
   };
+}
+
+/** Arithmetic coding and hierarchical frames: retired in DICOM before anybody used them, and without a decoder. */
+function unsupported(process: number): LetheError {
+  return new LetheError('IMAGING_SYNTAX_UNSUPPORTED', { reason: 'JPEG of a process without a decoder', process });
 }
 
 /**
