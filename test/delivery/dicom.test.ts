@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
+import { generate } from 'selfsigned';
 import type { DeliverableInstance, DeliveryOutcome } from '../../src/delivery/destination.ts';
 import { type DicomOptions, dicomDestination } from '../../src/delivery/dicom/dicom.ts';
 import { skipWithoutProgram } from '../support/peers.ts';
@@ -174,4 +175,36 @@ test('stopping ends a C-STORE that waits, and a connection that is not answered'
       assert.ok(stopped.every((outcome) => outcome.kind === 'failed'));
     }
   });
+});
+
+test('over TLS the peer must be who it says, and we may show who we are', { skip }, async () => {
+  const options = {
+    keySize: 2048,
+    extensions: [{ name: 'subjectAltName' as const, altNames: [{ type: 7 as const, ip: '127.0.0.1' }] }],
+  };
+  const [theirs, ours] = [
+    await generate([{ name: 'commonName', value: 'peer' }], options),
+    await generate([{ name: 'commonName', value: 'us' }], options),
+  ];
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-tls-'));
+  const path = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const files = [
+    path('key.pem', theirs.private),
+    path('cert.pem', theirs.cert),
+    '-rc',
+    '+cf',
+    path('ours.pem', ours.cert),
+  ];
+  await withStorescp(['+tls', ...files], async (port) => {
+    const tls = { ca: theirs.cert, cert: ours.cert, key: ours.private };
+    assert.deepEqual(codes(await destination(port, { tls }).deliver([instance()], signal)), ['delivered']);
+    const stranger = await destination(port, { tls: { ...tls, ca: ours.cert } }).deliver([instance()], signal);
+    assert.deepEqual(codes(stranger), ['DELIVERY_UNREACHABLE']);
+    const anonymous = await destination(port, { tls: { ca: theirs.cert } }).deliver([instance()], signal);
+    assert.notDeepEqual(codes(anonymous), ['delivered']);
+  });
+  rmSync(folder, { recursive: true });
 });

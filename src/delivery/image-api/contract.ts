@@ -175,7 +175,7 @@ function lookUp(reference: string, root: JsonObject): Json {
 function parseDocument(text: string): JsonObject {
   let document: Json;
   try {
-    document = parse(text, { maxAliasCount: 100 });
+    document = parse(text, { maxAliasCount: 100, logLevel: 'error' });
   } catch (cause) {
     throw new LetheError('CONFIG_INVALID', { what: 'openapi: neither YAML nor JSON' }, { cause });
   }
