@@ -34,7 +34,7 @@ export interface OAuth2Options {
 }
 
 export interface Authorizer {
-  /** Headers for one request. @throws DELIVERY_AUTH_FAILED, DELIVERY_UNREACHABLE, CONFIG_SECRET_MISSING */
+  /** Headers for one request. @throws DELIVERY_AUTH_FAILED, DELIVERY_UNREACHABLE */
   headers(signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
   /** After a 401: forgets what it held; true when the next `headers` may give something better. */
   renew(): boolean;
@@ -45,6 +45,7 @@ const TOKEN_BYTES_MAX = 64 * 1024;
 const RENEW_BEFORE_MS = 60_000;
 /** RFC 6749 §5.1 only recommends `expires_in`. */
 const TOKEN_LIFE_DEFAULT_MS = 300_000;
+const CONTROL_CHARACTER = /\p{Cc}/u;
 
 /** `dispatcher` is the destination's own, so that the token comes through the same proxy and trust. */
 export function authorizerOf(options: AuthOptions, dispatcher: Dispatcher, clock: Clock = systemClock): Authorizer {
@@ -181,12 +182,23 @@ function basic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`, 'utf8').toString('base64')}`;
 }
 
-/** The secret itself; a file is read now. @throws CONFIG_SECRET_MISSING */
+/**
+ * The secret itself; a file is read now. One that cannot be read, or cannot stand in a header, is owed to the operator
+ * and not to the instance: it is tried again, so that the moment of a rotation holds nothing.
+ * @throws DELIVERY_AUTH_FAILED
+ */
 export async function openSecret(secret: Secret): Promise<string> {
-  if (typeof secret === 'string') return secret;
+  const text = typeof secret === 'string' ? secret : await readSecretFile(secret.file);
+  if (text === '' || CONTROL_CHARACTER.test(text)) {
+    throw new LetheError('DELIVERY_AUTH_FAILED', { what: 'a secret is empty or holds control characters' });
+  }
+  return text;
+}
+
+async function readSecretFile(path: string): Promise<string> {
   try {
-    return (await readFile(secret.file, 'utf8')).trim();
+    return (await readFile(path, 'utf8')).trim();
   } catch (cause) {
-    throw new LetheError('CONFIG_SECRET_MISSING', { what: 'the secret file of a destination' }, { cause });
+    throw new LetheError('DELIVERY_AUTH_FAILED', { what: 'a secret file cannot be read' }, { cause });
   }
 }

@@ -39,10 +39,12 @@ test('a bearer token in a file is read each time, so that it can be rotated', as
   assert.deepEqual(await authorizer.headers(signal), { authorization: 'Bearer second' });
 });
 
-test('a secret file that is missing is the operator’s fault', async () => {
-  await assert.rejects(headersOf({ type: 'bearer', token: { file: join(folder, 'none') } }), {
-    code: 'CONFIG_SECRET_MISSING',
-  });
+test('a secret that is missing, empty or no header text is tried again later, not held', async () => {
+  const empty = join(folder, 'empty');
+  writeFileSync(empty, '\n');
+  for (const token of [{ file: join(folder, 'none') }, { file: empty }, 'two\r\nlines']) {
+    await assert.rejects(headersOf({ type: 'bearer', token }), { code: 'DELIVERY_AUTH_FAILED' });
+  }
 });
 
 test('an API key goes into its header', async () => {
