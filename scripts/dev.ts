@@ -41,6 +41,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number>> = 
   check: () =>
     steps(
       [`${BIN}/tsc`, ['-p', '.']],
+      [`${BIN}/tsc`, ['-p', 'src/console/web']],
       [`${BIN}/biome`, ['check', '.']],
       [`${BIN}/oxlint`, ['--type-aware', '--quiet', 'src', 'test', 'scripts']],
       [NODE, ['--test', 'test/architecture.test.ts']],

@@ -62,7 +62,8 @@ interface ErrorFacts {
 
 function errorFacts(error: unknown): ErrorFacts {
   if (!(error instanceof Error)) return {};
-  const facts: Error & { statusCode?: unknown; code?: unknown; validation?: unknown; validationContext?: unknown } = error;
+  const facts: Error & { statusCode?: unknown; code?: unknown; validation?: unknown; validationContext?: unknown } =
+    error;
   const first: unknown = Array.isArray(facts.validation) ? facts.validation[0] : undefined;
   const path = typeof first === 'object' && first !== null && 'instancePath' in first ? String(first.instancePath) : '';
   return {

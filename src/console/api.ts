@@ -1,0 +1,211 @@
+/**
+ * The console's API under `/api/v1`, described by its own OpenAPI document at `/api/v1/openapi.json`. Lists hold no value
+ * of an element; what does (the ledger's Study Instance UIDs, explain) asks for the `privacy` role.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import Type, { type TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { LetheError } from '../core/errors.ts';
+import { isInstanceId } from '../core/identifier.ts';
+import { VERSION } from '../core/version.ts';
+import type { GatewayAdmin, InstanceDetail } from '../gateway/admin.ts';
+import type { Access, Principal } from './auth.ts';
+import type { Guarded } from './server.ts';
+
+type Guard = (access: Access, handler: Guarded) => (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+interface Route {
+  readonly method: 'get' | 'post';
+  readonly path: string;
+  readonly access: Access;
+  readonly summary: string;
+  readonly query?: TSchema;
+  run(request: Asked, principal: Principal): Promise<unknown>;
+}
+
+interface Asked {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string | number | undefined>>;
+  readonly reply: FastifyReply;
+}
+
+const PREFIX = '/api/v1';
+const LIST_MAX = 500;
+const States = Type.Union(['received', 'prepared', 'held', 'discarded'].map((state) => Type.Literal(state)));
+const DeliveryStates = Type.Union(
+  ['queued', 'claimed', 'inflight', 'delivered', 'deferred', 'rejected', 'held'].map((state) => Type.Literal(state)),
+);
+const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: LIST_MAX, default: 50 }));
+const Text = Type.Optional(Type.String({ maxLength: 64 }));
+
+export function registerApi(app: FastifyInstance, admin: GatewayAdmin, guard: Guard): void {
+  const routes = routesOf(admin);
+  for (const route of routes) {
+    const check = route.query === undefined ? undefined : Compile(route.query);
+    const handler: Guarded = async (request, reply, principal) => {
+      const query = numbersIn(request.query as Record<string, string>);
+      if (check !== undefined && !check.Check(query))
+        throw new LetheError('HTTP_REQUEST_INVALID', { field: [...check.Errors(query)][0]?.instancePath ?? 'query' });
+      const answer = await route.run({ params: request.params as Record<string, string>, query, reply }, principal);
+      return reply.sent || answer === reply ? reply : reply.header('cache-control', 'no-store').send(answer);
+    };
+    app.route({
+      method: route.method.toUpperCase() as 'GET' | 'POST',
+      url: PREFIX + route.path,
+      handler: guard(route.access, handler),
+    });
+  }
+  app.get(
+    `${PREFIX}/openapi.json`,
+    guard('view', async (_request, reply) => reply.send(openApiOf(routes))),
+  );
+}
+
+function numbersIn(query: Record<string, string>): Record<string, string | number> {
+  return Object.fromEntries(
+    Object.entries(query).map(([name, value]) => [name, name === 'limit' ? Number(value) : value]),
+  );
+}
+
+function routesOf(admin: GatewayAdmin): Route[] {
+  const act = (name: 'release' | 'retry' | 'hold' | 'discard', summary: string): Route => ({
+    method: 'post',
+    path: `/instances/:id/${name}`,
+    access: 'act',
+    summary,
+    run: async ({ params }, principal) => {
+      const id = idOf(params);
+      await admin[name](id, principal.name);
+      return found(await admin.detail(id));
+    },
+  });
+  return [
+    {
+      method: 'get',
+      path: '/status',
+      access: 'view',
+      summary: 'Counts, disk, listeners and destinations.',
+      run: () => admin.status(),
+    },
+    {
+      method: 'get',
+      path: '/instances',
+      access: 'view',
+      summary: 'Instances, newest first.',
+      query: Type.Object(
+        {
+          state: Type.Optional(States),
+          deliveryState: Type.Optional(DeliveryStates),
+          customer: Text,
+          destination: Text,
+          beforeId: Text,
+          limit: Limit,
+        },
+        { additionalProperties: false },
+      ),
+      run: async ({ query }) => ({ instances: await admin.list({ ...query, limit: Number(query['limit'] ?? 50) }) }),
+    },
+    {
+      method: 'get',
+      path: '/instances/:id',
+      access: 'view',
+      summary: 'One instance with its deliveries and history.',
+      run: async ({ params }) => found(await admin.detail(idOf(params))),
+    },
+    act('release', 'Processes a held instance again, or sends it when it was prepared.'),
+    act('retry', 'Sends again at once what is deferred or held.'),
+    act('hold', 'Holds an instance.'),
+    act('discard', 'Discards an instance; on record.'),
+    {
+      method: 'get',
+      path: '/instances/:id/preview',
+      access: 'view',
+      summary: 'A rendered, de-identified frame.',
+      query: Type.Object(
+        { frame: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,6}$' })) },
+        { additionalProperties: false },
+      ),
+      run: async ({ params, query, reply }) => {
+        const image = await admin.preview(idOf(params), Number(query['frame'] ?? 1));
+        if (image === undefined) throw new LetheError('HTTP_NOT_FOUND');
+        return reply
+          .type(image.mediaType)
+          .header('cache-control', 'private, max-age=60')
+          .send(Buffer.from(image.bytes));
+      },
+    },
+    {
+      method: 'get',
+      path: '/instances/:id/explain',
+      access: 'identified',
+      summary:
+        'Every element before and after, with the rule that decided. Shows identified values; each use is audited.',
+      run: async ({ params }, principal) => ({ elements: found(await admin.explain(idOf(params), principal.name)) }),
+    },
+    {
+      method: 'get',
+      path: '/ledger',
+      access: 'identified',
+      summary: 'Per customer, source and study: received, delivered, held, discarded, on the way.',
+      query: Type.Object({ customer: Text, limit: Limit }, { additionalProperties: false }),
+      run: async ({ query }) => ({
+        lines: await admin.ledger({
+          limit: Number(query['limit'] ?? 50),
+          ...(typeof query['customer'] === 'string' ? { customer: query['customer'] } : {}),
+        }),
+      }),
+    },
+  ];
+}
+
+function idOf(params: Readonly<Record<string, string>>): string {
+  const id = params['id'] ?? '';
+  if (!isInstanceId(id)) throw new LetheError('HTTP_NOT_FOUND');
+  return id;
+}
+
+function found<Value extends InstanceDetail | readonly unknown[]>(value: Value | undefined): Value {
+  if (value === undefined) throw new LetheError('HTTP_NOT_FOUND');
+  return value;
+}
+
+function openApiOf(routes: readonly Route[]): unknown {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of routes) {
+    const path = `${PREFIX}${route.path}`.replace(/:(\w+)/g, '{$1}');
+    const inPath = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+      name,
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+    }));
+    const properties = (route.query as { properties?: Record<string, unknown> } | undefined)?.properties ?? {};
+    const inQuery = Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }));
+    const item = paths[path] ?? {};
+    item[route.method] = {
+      summary: route.summary,
+      'x-access': route.access,
+      parameters: [...inPath, ...inQuery],
+      responses: {
+        200: { description: 'As asked.' },
+        default: {
+          description: 'What went wrong.',
+          content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        },
+      },
+    };
+    paths[path] = item;
+  }
+  const text = { type: 'string' };
+  const problem = {
+    type: 'object',
+    required: ['type', 'title', 'status', 'code'],
+    properties: { type: text, title: text, status: { type: 'integer' }, code: text, detail: text },
+  };
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Lethe', version: VERSION },
+    paths,
+    components: { schemas: { Problem: problem } },
+  };
+}
