@@ -53,6 +53,7 @@ test('JPEG 2000: the size is the extent less the offset; sign, precision and com
     [header.precision, header.signed, header.componentTransform, header.subsampled],
     [12, true, true, false],
   );
+  assert.equal(header.irreversible, false);
   assert.equal(readJpeg2000Header(codestream({ transform: '00' })).componentTransform, false);
 });
 

@@ -30,25 +30,34 @@ export function codedFrame(description: ImageDescription, coded: CodedSamples): 
  * a mask would turn the brightest into the darkest.
  */
 export function lossyFrame(description: ImageDescription, coded: CodedSamples): DecodedFrame {
-  const { bitsStored, signed } = description;
-  if (coded.precision > bitsStored && !signed) clamp(coded.samples, 2 ** bitsStored - 1);
-  return { ...codedFrame(description, coded), shift: 0 };
+  const { bitsStored, highBit, signed } = description;
+  const lowAligned = highBit === bitsStored - 1 || coded.precision <= highBit;
+  if (lowAligned && coded.precision > bitsStored) clamp(coded.samples, bitsStored, signed);
+  return codedFrame(description, coded);
 }
 
-function assertWithin(samples: SampleArray, bits: number, signed: boolean): void {
+/** Calls `outside` for the index of each value that Bits Stored cannot hold. */
+function eachOutside(samples: SampleArray, bits: number, signed: boolean, outside: (index: number) => void): void {
   const limit = 2 ** (signed ? bits - 1 : bits);
   const wrap = 2 ** (samples.BYTES_PER_ELEMENT * 8);
   for (let index = 0; index < samples.length; index++) {
     const word = samples[index] ?? 0;
-    // Signed samples come with their sign extended: just below the width of the array.
-    if (word >= limit && !(signed && word >= wrap - limit)) {
-      throw invalidCodestream('has values beyond Bits Stored', { bitsStored: bits });
-    }
+    // Signed samples come with their sign extended: negative ones are just below the width of the array.
+    if (word >= limit && !(signed && word >= wrap - limit)) outside(index);
   }
 }
 
-function clamp(samples: SampleArray, maximum: number): void {
-  for (let index = 0; index < samples.length; index++) {
-    if ((samples[index] ?? 0) > maximum) samples[index] = maximum;
-  }
+function assertWithin(samples: SampleArray, bits: number, signed: boolean): void {
+  eachOutside(samples, bits, signed, () => {
+    throw invalidCodestream('has values beyond Bits Stored', { bitsStored: bits });
+  });
+}
+
+function clamp(samples: SampleArray, bits: number, signed: boolean): void {
+  const limit = 2 ** (signed ? bits - 1 : bits);
+  const wrap = 2 ** (samples.BYTES_PER_ELEMENT * 8);
+  eachOutside(samples, bits, signed, (index) => {
+    const negative = signed && (samples[index] ?? 0) >= wrap / 2;
+    samples[index] = negative ? wrap - limit : limit - 1;
+  });
 }

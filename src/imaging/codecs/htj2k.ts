@@ -7,7 +7,7 @@ import { words16 } from '../byte-order.ts';
 import type { PixelCodec } from '../codec.ts';
 import { checkSampleCount } from '../codestream.ts';
 import type { SampleArray } from '../decoded-frame.ts';
-import { codedFrame } from './coded-frame.ts';
+import { codedFrame, lossyFrame } from './coded-frame.ts';
 import { checkJpeg2000, decodedPhotometric } from './jpeg-2000.ts';
 import { readJpeg2000Header } from './jpeg-2000-header.ts';
 import { WasmModule } from './wasm-module.ts';
@@ -25,7 +25,8 @@ export const HTJ2K_CODEC: PixelCodec = {
       checkJpeg2000(header, description);
       const samples = MODULE.run(() => decode(exports, header.stream, header.precision));
       checkSampleCount(samples.length, description);
-      return codedFrame(description, {
+      const frame = header.irreversible ? lossyFrame : codedFrame;
+      return frame(description, {
         samples,
         precision: header.precision,
         photometric: decodedPhotometric(header, description),

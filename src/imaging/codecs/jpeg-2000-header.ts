@@ -9,6 +9,8 @@ export interface Jpeg2000Header extends CodestreamHeader {
   readonly signed: boolean;
   /** A multiple component transform (RCT or ICT) is inverted by the decoder: what comes out is RGB. */
   readonly componentTransform: boolean;
+  /** The 9-7 wavelet, which rounds: values may leave their range by a little. */
+  readonly irreversible: boolean;
   /** Components of different sizes: decoders differ on them and one crashes. */
   readonly subsampled: boolean;
   /** The codestream alone. */
@@ -37,7 +39,7 @@ export function readJpeg2000Header(bytes: Uint8Array): Jpeg2000Header {
     components,
     precision: (depth & 0x7f) + 1,
     signed: depth >= 0x80,
-    componentTransform: componentTransform(view, 4 + view.getUint16(4)),
+    ...codingStyle(view, 4 + view.getUint16(4)),
     subsampled: isSubsampled(view, components),
     stream,
   };
@@ -52,11 +54,13 @@ function isSubsampled(view: DataView, components: number): boolean {
   return false;
 }
 
-/** SGcod's third field of the COD segment, sought among the main header's segments. */
-function componentTransform(view: DataView, start: number): boolean {
+/** The COD segment (§A.6.1), sought among the main header's segments. */
+function codingStyle(view: DataView, start: number): Pick<Jpeg2000Header, 'componentTransform' | 'irreversible'> {
   for (let at = start; at + 4 <= view.byteLength; ) {
     const marker = view.getUint16(at);
-    if (marker === 0xff52) return at + 9 <= view.byteLength && view.getUint8(at + 8) !== 0;
+    if (marker === 0xff52 && at + 14 <= view.byteLength) {
+      return { componentTransform: view.getUint8(at + 8) !== 0, irreversible: view.getUint8(at + 13) === 0 };
+    }
     if (marker === 0xff90 || marker < 0xff00) break; // SOT: the main header is over
     at += 2 + view.getUint16(at + 2);
   }

@@ -10,7 +10,7 @@ import type { PixelCodec } from '../codec.ts';
 import { checkHeader, checkSampleCount, invalidCodestream } from '../codestream.ts';
 import type { SampleArray } from '../decoded-frame.ts';
 import type { ImageDescription, PhotometricInterpretation } from '../image-description.ts';
-import { codedFrame } from './coded-frame.ts';
+import { codedFrame, lossyFrame } from './coded-frame.ts';
 import { type Jpeg2000Header, readJpeg2000Header } from './jpeg-2000-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
@@ -30,7 +30,8 @@ export const JPEG_2000_CODEC: PixelCodec = {
       checkJpeg2000(header, description);
       const samples = MODULE.run(() => decode(exports, header));
       checkSampleCount(samples.length, description);
-      return codedFrame(description, {
+      const frame = header.irreversible ? lossyFrame : codedFrame;
+      return frame(description, {
         samples,
         precision: header.precision,
         photometric: decodedPhotometric(header, description),

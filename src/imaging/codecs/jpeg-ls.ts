@@ -8,7 +8,7 @@ import { words16 } from '../byte-order.ts';
 import type { PixelCodec } from '../codec.ts';
 import { checkHeader, checkSampleCount, invalidCodestream } from '../codestream.ts';
 import { interleave, type SampleArray } from '../decoded-frame.ts';
-import { codedFrame } from './coded-frame.ts';
+import { codedFrame, lossyFrame } from './coded-frame.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
@@ -26,14 +26,20 @@ export const JPEG_LS_CODEC: PixelCodec = {
       const header = readJpegHeader(bytes);
       checkHeader(header, description);
       if (header.process !== JPEG_LS_FRAME) throw invalidCodestream('is not JPEG-LS', { process: header.process });
-      const samples = MODULE.run(() => decode(exports, header.stream, header.precision));
+      const { samples, nearLossless } = MODULE.run(() => decode(exports, header.stream, header.precision));
       checkSampleCount(samples.length, description);
-      return codedFrame(description, { samples, precision: header.precision, photometric: description.photometric });
+      const frame = nearLossless ? lossyFrame : codedFrame;
+      return frame(description, { samples, precision: header.precision, photometric: description.photometric });
     };
   },
 };
 
-function decode(exports: CharlsExports, stream: Uint8Array, precision: number): SampleArray {
+interface DecodedStream {
+  readonly samples: SampleArray;
+  readonly nearLossless: boolean;
+}
+
+function decode(exports: CharlsExports, stream: Uint8Array, precision: number): DecodedStream {
   const decoder = new exports.JpegLSDecoder();
   try {
     decoder.getEncodedBuffer(stream.length).set(stream);
@@ -41,7 +47,8 @@ function decode(exports: CharlsExports, stream: Uint8Array, precision: number): 
     const bytes = new Uint8Array(decoder.getDecodedBuffer());
     const samples = precision > 8 ? words16(bytes) : bytes;
     const byPlanes = decoder.getFrameInfo().componentCount === 3 && decoder.getInterleaveMode() === INTERLEAVE_NONE;
-    return byPlanes ? interleave(samples, samples.slice()) : samples;
+    const nearLossless = decoder.getNearLossless() > 0;
+    return { samples: byPlanes ? interleave(samples, samples.slice()) : samples, nearLossless };
   } finally {
     decoder.delete();
   }
