@@ -346,6 +346,18 @@ const Destination = Type.Union([
     },
     strict,
   ),
+  Type.Object(
+    {
+      ...common,
+      type: Type.Literal('s3'),
+      url: Type.String({ pattern: '^https?://', description: 'Endpoint with the bucket as its path.' }),
+      region: Type.String({ default: 'us-east-1', description: 'Region of the signature.' }),
+      accessKeyId: Secret,
+      secretAccessKey: Secret,
+      prefix: Type.Optional(Type.String({ description: 'Put before every object key.' })),
+    },
+    strict,
+  ),
 ]);
 
 const Limits = Type.Object(

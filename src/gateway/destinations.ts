@@ -6,31 +6,52 @@ import type { AuthConfiguration, Configuration, DestinationConfiguration, Secret
 import { LetheError } from '../core/errors.ts';
 import type { AuthOptions, Secret } from '../delivery/auth.ts';
 import type { Destination } from '../delivery/destination.ts';
+import { dicomDestination } from '../delivery/dicom/dicom.ts';
+import { folderDestination } from '../delivery/folder/folder.ts';
 import type { HttpOptions } from '../delivery/http-client.ts';
 import { imageApiDestination } from '../delivery/image-api/image-api.ts';
+import { s3Destination } from '../delivery/s3/s3.ts';
+import { stowRsDestination } from '../delivery/stow-rs/stow-rs.ts';
 import type { DestinationTaker } from './prepare.ts';
 
 export interface DestinationContext {
   readonly baseDir: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly batching: Configuration['batching'];
+  /** Our AE title where a destination names none. */
+  readonly callingAeTitle: string;
 }
 
 /** @throws CONFIG_SECRET_MISSING, CONFIG_UNREADABLE, CONFIG_INVALID */
 export function destinationOf(configuration: DestinationConfiguration, context: DestinationContext): Destination {
+  const { name } = configuration;
   switch (configuration.type) {
     case 'image-api':
-      return imageApiDestination(configuration.name, {
+      return imageApiDestination(name, {
         ...httpOptions(configuration, context),
         gzip: configuration.gzip,
         maxImages: context.batching.maxImages,
         maxBytes: sizeBytes(context.batching.maxBytes),
         ...(configuration.openapi === undefined ? {} : { openapi: absolute(configuration.openapi, context) }),
       });
-    default:
-      throw new LetheError('CONFIG_INVALID', {
-        key: `destinations.${configuration.name}.type`,
-        problem: `${configuration.type} is not available`,
+    case 'stow-rs':
+      return stowRsDestination(name, httpOptions(configuration, context));
+    case 'dicom':
+      return dicomDestination(name, {
+        host: configuration.host,
+        port: configuration.port,
+        calledAeTitle: configuration.calledAeTitle,
+        callingAeTitle: configuration.callingAeTitle ?? context.callingAeTitle,
+      });
+    case 'folder':
+      return folderDestination(name, { path: absolute(configuration.path, context) });
+    case 's3':
+      return s3Destination(name, {
+        url: configuration.url,
+        region: configuration.region,
+        accessKeyId: openSecret(configuration.accessKeyId, context.baseDir, context.env),
+        secretAccessKey: secret(configuration.secretAccessKey, context),
+        ...(configuration.prefix === undefined ? {} : { prefix: configuration.prefix }),
       });
   }
 }
@@ -40,7 +61,7 @@ export function takerOf(configuration: DestinationConfiguration): DestinationTak
   return { name: configuration.name, accepts: configuration.accepts ?? byType };
 }
 
-type HttpDestination = Extract<DestinationConfiguration, { url: string }>;
+type HttpDestination = Extract<DestinationConfiguration, { type: 'image-api' | 'stow-rs' }>;
 
 function httpOptions(configuration: HttpDestination, context: DestinationContext): HttpOptions {
   const { url, auth, ca, clientCert, proxy, timeoutSeconds } = configuration;

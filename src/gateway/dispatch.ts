@@ -18,7 +18,7 @@ import {
   CLOSED,
 } from '../delivery/breaker.ts';
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../delivery/destination.ts';
-import { blamesDestination, decideRetry, type RetryPolicy } from '../delivery/retry.ts';
+import { decideRetry, destinationFault, type RetryPolicy } from '../delivery/retry.ts';
 import type { ClaimedDelivery, ClaimOptions, Store } from '../queue/store.ts';
 import { Wake } from './signal.ts';
 
@@ -41,6 +41,7 @@ export interface DispatchDeps {
   onOutcome(destination: string, outcomes: readonly DeliveryOutcome[], ms: number): void;
 }
 
+const IDLE_LOOK_MS = 100;
 const POLL_MS_MAX = 1000; // a batch that waits for its idle time, or work of another process, is seen within this
 
 export class Dispatcher {
@@ -106,16 +107,22 @@ export class Dispatcher {
     const nowMs = clock.nowMs();
     const { state, admission } = admit(this.#breaker, nowMs);
     if (admission.kind === 'wait') return Math.max(1, admission.untilMs - nowMs);
-    const claimed = await store.claim(this.destination.name, { ...this.#options.batching, nowMs });
-    if (claimed.length === 0) return this.#idleMs(nowMs);
+    // Kept before anything is awaited: another lane must not send a second probe meanwhile.
+    const before = this.#breaker;
     this.#breaker = state;
+    const claimed = await store.claim(this.destination.name, { ...this.#options.batching, nowMs });
+    if (claimed.length === 0) {
+      if (this.#breaker === state) this.#breaker = before;
+      return this.#idleMs(nowMs);
+    }
     await this.#deliver(claimed);
     return 0;
   }
 
   async #idleMs(nowMs: number): Promise<number> {
     const due = await this.#deps.store.nextDueAtMs(this.destination.name);
-    return due === undefined ? POLL_MS_MAX : Math.max(1, due - nowMs);
+    // What is due and was not claimed waits for its batch to fill or to fall idle: look again soon, not at once.
+    return due === undefined ? POLL_MS_MAX : Math.max(IDLE_LOOK_MS, due - nowMs);
   }
 
   async #deliver(claimed: readonly ClaimedDelivery[]): Promise<void> {
@@ -217,7 +224,7 @@ export class Dispatcher {
     const { clock, random, logger } = this.#deps;
     const name = this.destination.name;
     const before = this.breaker;
-    const fault = outcomes.find((outcome) => outcome.kind === 'failed' && blamesDestination(outcome.code));
+    const fault = destinationFault(outcomes);
     if (fault === undefined || fault.kind !== 'failed') {
       this.#breaker = afterSuccess();
       this.#lastError = undefined;

@@ -86,7 +86,6 @@ function chestStudy(): SampleStudy {
       SeriesTime: person.studyTime,
       SeriesDescription: 'Chest PA',
       BodyPartExamined: 'CHEST',
-      Laterality: 'L',
     }),
     ...image(rows, columns, { PhotometricInterpretation: 'MONOCHROME1' }),
     SOPClassUID: '1.2.840.10008.5.1.4.1.1.1.1',
