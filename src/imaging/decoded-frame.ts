@@ -33,10 +33,10 @@ export function isFloating(samples: SampleArray): samples is Float32Array | Floa
 
 /** The stored value of one integer word. */
 export function storedValue(word: number, frame: Pick<DecodedFrame, 'bitsStored' | 'shift' | 'signed'>): number {
-  const { bitsStored, shift, signed } = frame;
-  if (bitsStored === 32) return signed ? word | 0 : word >>> 0;
-  const value = (word >>> shift) & (2 ** bitsStored - 1);
-  return signed && value >= 2 ** (bitsStored - 1) ? value - 2 ** bitsStored : value;
+  // Up to the sign bit of 32 and down again: the shift that comes back extends the sign, or does not.
+  const spare = 32 - frame.bitsStored;
+  const raised = (word >>> frame.shift) << spare;
+  return frame.signed ? raised >> spare : raised >>> spare;
 }
 
 /** Samples by planes (Planar Configuration 1) to samples by pixels. */
