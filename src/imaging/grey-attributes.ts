@@ -81,10 +81,14 @@ export function paddingRangeOf(dataSet: DataSet, description: ImageDescription):
   return { low: Math.min(value, limit), high: Math.max(value, limit) };
 }
 
-/** Whether white is the lowest value: MONOCHROME1, or a Presentation LUT Shape that says so (PS3.3 §C.11.6). */
+/**
+ * Whether white is the lowest value. A Presentation LUT Shape decides where there is one (PS3.3 §C.11.6: what enters it
+ * are values, what leaves it is brightness), else MONOCHROME1 does.
+ */
 export function isInverted(dataSet: DataSet, description: ImageDescription): boolean {
-  // MONOCHROME1 is always sent with INVERSE where the shape is present (PS3.3 §C.8.11.3.1.2): one inversion, not two.
-  return description.photometric === 'MONOCHROME1' || dataSet.string(TAGS.PresentationLutShape) === 'INVERSE';
+  const shape = dataSet.string(TAGS.PresentationLutShape);
+  if (shape === 'INVERSE' || shape === 'IDENTITY') return shape === 'INVERSE';
+  return description.photometric === 'MONOCHROME1';
 }
 
 /** The first item of a functional group for a frame, per-frame before shared. */

@@ -34,10 +34,23 @@ test('rescale comes before the window', async () => {
   assert.deepEqual(await pixels([0, 500, 1000], attributes), [0, 128, 255]);
 });
 
-test('MONOCHROME1 is shown inverted, also when the presentation LUT shape says INVERSE as it must', async () => {
-  const attributes = { PhotometricInterpretation: 'MONOCHROME1', WindowCenter: '2048', WindowWidth: '4096' };
-  assert.deepEqual(await pixels([0, 4095], attributes), [255, 0]);
-  assert.deepEqual(await pixels([0, 4095], { ...attributes, PresentationLUTShape: 'INVERSE' }), [255, 0]);
+test('the presentation LUT shape decides what is white, else the photometric interpretation (as dcm2pnm)', async () => {
+  const voi = { WindowCenter: '2048', WindowWidth: '4096' };
+  const cases = [
+    ['MONOCHROME1', undefined, [255, 0]],
+    ['MONOCHROME1', 'INVERSE', [255, 0]],
+    ['MONOCHROME1', 'IDENTITY', [0, 255]],
+    ['MONOCHROME2', undefined, [0, 255]],
+    ['MONOCHROME2', 'INVERSE', [255, 0]],
+  ] as const;
+  for (const [PhotometricInterpretation, PresentationLUTShape, expected] of cases) {
+    const attributes = { ...voi, PhotometricInterpretation, PresentationLUTShape };
+    assert.deepEqual(
+      await pixels([0, 4095], attributes),
+      expected,
+      `${PhotometricInterpretation} ${PresentationLUTShape}`,
+    );
+  }
 });
 
 test('signed values are extended from bits stored, whatever lies above them', async () => {
