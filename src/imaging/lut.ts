@@ -65,8 +65,8 @@ export function readEntries(source: ByteSource, dataSet: DataSet, tag: Tag, desc
   return { first, entries: words16(ordered).subarray(0, count), bits };
 }
 
-/** The entry for a stored value. */
+/** The entry for a value; tables are indexed by whole numbers, so a fraction that a rescale left is dropped. */
 export function lookUp(table: LookUpTable, value: number): number {
-  const index = Math.min(table.entries.length - 1, Math.max(0, Math.round(value) - table.first));
+  const index = Math.min(table.entries.length - 1, Math.max(0, Math.trunc(value) - table.first));
   return table.entries[index] ?? 0;
 }
