@@ -42,6 +42,7 @@ export async function recover(deps: RecoverDeps): Promise<Recovery> {
     else present.add(spooled.record.id);
     if (verdict === 'repaired') repaired++;
   }
+  removed += await sweepPacks(deps);
   const lost = await holdLost(store, present);
   const { requeued } = await store.requeueAfterRestart(deps.idempotent);
   const recovery = { found: present.size, repaired, removed, lost, requeued };
@@ -63,6 +64,18 @@ async function reconcile(
   if (outcome.kind === 'accepted') return 'repaired';
   await spool.eraseReceived(spooled.location);
   return 'removed';
+}
+
+/** A pack that was sealed and never recorded: its instance is processed again. */
+async function sweepPacks({ spool, store }: RecoverDeps): Promise<number> {
+  let removed = 0;
+  for (const { location, id } of spool.sealedPacks()) {
+    const row = await store.instance(id);
+    if (row?.prepared?.location === location) continue;
+    await spool.erasePrepared(location);
+    removed++;
+  }
+  return removed;
 }
 
 /** The study's UID for the ledger; an instance that cannot be read goes without and is held later, with its reason. */

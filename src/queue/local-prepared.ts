@@ -19,7 +19,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { ByteSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
@@ -34,6 +34,8 @@ const TAIL_BYTES = 12;
 const INDEX_BYTES_MAX = 64 * 1024 * 1024; // a hundred bytes a frame, for a very long film
 /** Two characters of the id that differ between neighbours: folders stay small. */
 const SHARD = { from: 24, to: 26 } as const;
+/** Of a location: the id behind the shard. */
+const ID = { from: 3, to: 29 } as const;
 const LOCATION = /^[0-9A-Z]{2}\/[0-9A-Z]{26}-[0-9a-z-]{1,40}$/;
 
 interface Member {
@@ -91,6 +93,16 @@ export class LocalPreparedArea {
       removed++;
     }
     return removed;
+  }
+
+  /** Every sealed pack with the instance it is of, for reconciliation. */
+  *sealed(): Generator<{ location: PreparedLocation; id: InstanceId }> {
+    if (!existsSync(this.#root)) return;
+    for (const name of readdirSync(this.#root, { recursive: true, encoding: 'utf8' })) {
+      const location = name.split(sep).join('/');
+      if (!LOCATION.test(location)) continue;
+      yield { location: location as PreparedLocation, id: location.slice(ID.from, ID.to) };
+    }
   }
 
   /** Whether the file is there and whole, for reconciliation. */

@@ -216,6 +216,10 @@ export class LocalSpool implements Spool {
     }
   }
 
+  sealedPacks() {
+    return this.#preparedArea.sealed();
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#idle.splice(0).map((segment) => segment.close()));
   }

@@ -97,5 +97,7 @@ export interface Spool {
   space(): SpoolSpace;
   /** Every committed record on disk, for reconciliation at start; torn tails are cut off and counted. */
   recover(): AsyncIterable<SpooledInstance>;
+  /** Sealed packs with the instance each is of: those that no row names are the rest of a crash. */
+  sealedPacks(): Iterable<{ readonly location: PreparedLocation; readonly id: InstanceId }>;
   close(): Promise<void>;
 }

@@ -1,0 +1,155 @@
+/** `lethe check`: configuration and surroundings, one line a finding. Changes nothing. */
+
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { type LoadedConfiguration, loadConfiguration, sizeBytes } from '../config/load.ts';
+import { ERRORS, toLetheError } from '../core/errors.ts';
+import { compileProfile } from '../deid/profile.ts';
+import { destinationOf } from '../gateway/destinations.ts';
+import { compileRules } from '../gateway/inspect.ts';
+import { defaultKeyPath, readKeyFile } from '../gateway/keys.ts';
+import { profileText } from '../gateway/profile-text.ts';
+import { CONFIG_OPTION, type Command, EXIT, type Invocation, JSON_OPTION, textOption } from './command.ts';
+import { bytesText } from './table.ts';
+
+export const command: Command = {
+  summary: 'Validates the configuration and its surroundings: ports, disk, keys, profile, rules, destinations.',
+  usage: '[--config FILE]',
+  options: { config: CONFIG_OPTION, json: JSON_OPTION },
+  details:
+    'Exits 1 when a finding is an error. A port that is taken is an error unless the gateway itself is running there.',
+  run,
+};
+
+interface Finding {
+  readonly level: 'ok' | 'warning' | 'error';
+  readonly what: string;
+  readonly message: string;
+}
+
+const PROBE_TIMEOUT_MS = 5000;
+
+async function run(invocation: Invocation): Promise<number> {
+  const { options, cwd, env, terminal } = invocation;
+  const findings: Finding[] = [];
+  const add = (finding: Finding) => {
+    findings.push(finding);
+    terminal.out(
+      terminal.json ? JSON.stringify(finding) : `${finding.level.padEnd(7)}  ${finding.what}: ${finding.message}`,
+    );
+  };
+  const loaded = attempt(add, 'configuration', () =>
+    loadConfiguration({ path: textOption(options, 'config'), cwd, env }),
+  );
+  if (loaded !== undefined) {
+    add({ level: 'ok', what: 'configuration', message: loaded.path ?? 'defaults (no lethe.yaml)' });
+    checkFolder(loaded, add);
+    checkKey(loaded, add);
+    attempt(add, 'profile', () =>
+      compileProfile(profileText(loaded.configuration.deidentification.profile, loaded.baseDir)),
+    );
+    attempt(add, 'rules', () =>
+      compileRules(loaded.configuration.rules.map(({ name, when, action }) => ({ name, when, action }))),
+    );
+    await checkPorts(loaded, add);
+    await checkDestinations(loaded, env, add);
+  }
+  return findings.some(({ level }) => level === 'error') ? EXIT.failure : EXIT.success;
+}
+
+type Add = (finding: Finding) => void;
+
+function attempt<Result>(add: Add, what: string, work: () => Result): Result | undefined {
+  try {
+    return work();
+  } catch (error) {
+    add({ level: 'error', what, message: toLetheError(error).message });
+    return undefined;
+  }
+}
+
+function checkFolder({ configuration }: LoadedConfiguration, add: Add): void {
+  const { dataDir, limits } = configuration;
+  let folder = dataDir;
+  while (!existsSync(folder) && dirname(folder) !== folder) folder = dirname(folder);
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch {
+    add({ level: 'error', what: 'dataDir', message: `${folder} cannot be written` });
+    return;
+  }
+  const facts = statfsSync(folder);
+  const free = facts.bavail * facts.bsize;
+  const limit = sizeBytes(limits.minFreeDiskBytes);
+  const enough = free >= 2 * limit;
+  add({
+    level: free < limit ? 'error' : enough ? 'ok' : 'warning',
+    what: 'disk',
+    message: `${bytesText(free)} free, nothing is accepted below ${bytesText(limit)}`,
+  });
+}
+
+function checkKey({ configuration }: LoadedConfiguration, add: Add): void {
+  const path = configuration.deidentification.key?.file ?? defaultKeyPath(configuration.dataDir);
+  if (!existsSync(path)) {
+    add({
+      level: 'warning',
+      what: 'key',
+      message: `${path} does not exist yet; the first start makes it. Back it up.`,
+    });
+    return;
+  }
+  if (attempt(add, 'key', () => readKeyFile(path)) !== undefined) add({ level: 'ok', what: 'key', message: path });
+}
+
+async function checkPorts({ configuration }: LoadedConfiguration, add: Add): Promise<void> {
+  const { dicom, http } = configuration;
+  if (dicom.enabled) await checkPort('dicom.port', dicom.host, dicom.port, add);
+  if (dicom.tls !== undefined) await checkPort('dicom.tls.port', dicom.host, dicom.tls.port, add);
+  if (http.enabled) await checkPort('http.port', http.host, http.port, add);
+}
+
+async function checkPort(what: string, host: string, port: number, add: Add): Promise<void> {
+  const problem = await new Promise<string | undefined>((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'cannot listen'));
+    server.listen({ host, port }, () => server.close(() => resolve(undefined)));
+  });
+  if (problem === undefined) add({ level: 'ok', what, message: `${host}:${port} is free` });
+  else
+    add({
+      level: 'error',
+      what,
+      message: `${host}:${port} ${problem === 'EADDRINUSE' ? 'is taken (by the gateway itself, if it runs)' : problem}`,
+    });
+}
+
+async function checkDestinations(
+  { configuration, baseDir }: LoadedConfiguration,
+  env: Invocation['env'],
+  add: Add,
+): Promise<void> {
+  if (configuration.destinations === undefined) {
+    add({
+      level: 'warning',
+      what: 'destinations',
+      message: 'none is configured: results go to the reference backend, which starts with the gateway',
+    });
+    return;
+  }
+  for (const one of configuration.destinations) {
+    const context = { baseDir, env, batching: configuration.batching, callingAeTitle: configuration.dicom.aeTitle };
+    const destination = attempt(add, `destination ${one.name}`, () => destinationOf(one, context));
+    if (destination === undefined) continue;
+    const code = await destination.probe(AbortSignal.timeout(PROBE_TIMEOUT_MS));
+    if (code === undefined) add({ level: 'ok', what: `destination ${one.name}`, message: 'reachable' });
+    else
+      add({
+        level: 'warning',
+        what: `destination ${one.name}`,
+        message: `${code}: ${ERRORS[code].message} Instances would wait.`,
+      });
+    await destination.close();
+  }
+}
