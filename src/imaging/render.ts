@@ -6,7 +6,7 @@
  * Pure: bytes in, bytes out. `onFrameStart` is called before each frame, so that whoever runs this in a worker can put a
  * deadline on it. Memory is a few times one frame.
  *
- * API: `renderFrames(part10, options)`, an async generator of `RenderedFrame`.
+ * API: `renderFrames(part10, options)`, an async generator of `RenderedFrame`; `renderPictures` for the pixels alone.
  */
 import { LetheError } from '../core/errors.ts';
 import { chosenFrames, type FrameChoice } from './chosen-frames.ts';
@@ -92,6 +92,22 @@ export async function* renderFrames(part10: ImageFile, options: RenderOptions): 
   }
 }
 
+/**
+ * The pictures themselves, 8 bits a sample, for whoever looks at them instead of sending them.
+ * @throws as `renderFrames`
+ */
+export async function* renderPictures(
+  part10: ImageFile,
+  options: Omit<RenderOptions, 'format' | 'quality' | 'onUnrepresentable'>,
+): AsyncGenerator<{ readonly frame: number; readonly picture: Picture }> {
+  const image = await openImage(part10, options.limits);
+  const renderer = new FrameRenderer(part10, image, { ...options, format: 'png' });
+  for (const frame of chosenFrames(part10.dataSet, image.frameCount, options.frames ?? 'all')) {
+    options.onFrameStart?.(frame);
+    yield { frame, picture: (await renderer.picture(frame)).picture };
+  }
+}
+
 class FrameRenderer {
   readonly #part10: ImageFile;
   readonly #image: OpenedImage;
@@ -112,22 +128,12 @@ class FrameRenderer {
   }
 
   async render(frame: number): Promise<RenderedFrame> {
-    const decoded = this.#image.decode(frame - 1);
-    const rendering = isGrey(decoded.photometric)
-      ? this.#renderGrey(decoded, frame)
-      : await this.#renderColour(decoded);
-    const { maxEdge, quality = QUALITY } = this.#options;
-    const picture = maxEdge === undefined ? rendering.picture : await scaleDown(rendering.picture, maxEdge);
-    const bytes = await encodePicture(picture, { format: rendering.format, quality });
-    const notes = [
-      ...rendering.notes,
-      ...aspectNotes(this.#part10),
-      ...(picture === rendering.picture ? [] : ['scaled down']),
-    ];
+    const rendering = await this.picture(frame);
+    const { picture, format, window } = rendering;
     return {
       frame,
-      bytes,
-      ...(rendering.format === 'jpeg' ? JPEG : PNG),
+      bytes: await encodePicture(picture, { format, quality: this.#options.quality ?? QUALITY }),
+      ...(format === 'jpeg' ? JPEG : PNG),
       width: picture.width,
       height: picture.height,
       photometricInterpretation: rendering.photometricInterpretation,
@@ -137,9 +143,22 @@ class FrameRenderer {
       highBit: rendering.bitsStored - 1,
       rescaleSlope: rendering.slope,
       rescaleIntercept: rendering.intercept,
-      ...(rendering.window && { window: rendering.window }),
-      notes,
+      ...(window && { window }),
+      notes: rendering.notes,
     };
+  }
+
+  async picture(frame: number): Promise<Rendering> {
+    const decoded = this.#image.decode(frame - 1);
+    const rendering = isGrey(decoded.photometric)
+      ? this.#renderGrey(decoded, frame)
+      : await this.#renderColour(decoded);
+    const notes = [...rendering.notes, ...aspectNotes(this.#part10)];
+    const { maxEdge } = this.#options;
+    const picture = maxEdge === undefined ? rendering.picture : await scaleDown(rendering.picture, maxEdge);
+    return picture === rendering.picture
+      ? { ...rendering, notes }
+      : { ...rendering, picture, notes: [...notes, 'scaled down'] };
   }
 
   #renderGrey(decoded: DecodedFrame, frame: number): Rendering {

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { LetheError } from '../../src/core/errors.ts';
 import { codecFor, type FrameDecoder, loadDecoder } from '../../src/imaging/codec.ts';
 import { encodeJpeg2000Lossless } from '../../src/imaging/codecs/jpeg-2000.ts';
+import { encodeJpegLsLossless } from '../../src/imaging/codecs/jpeg-ls.ts';
 import type { ImageDescription } from '../../src/imaging/image-description.ts';
 import { encodeForeign, type ForeignFormat, loadForeignEncoder } from './foreign-encoder.ts';
 import { describedAs, syntax } from './image-files.ts';
@@ -72,19 +73,25 @@ test('8-bit JPEG of grey and colour is near its source, colour as RGB', async ()
   assert.ok([...frame.samples].every((value, index) => Math.abs(value - (smooth[index] ?? 0)) <= 8));
 });
 
-test('our JPEG 2000 encoder is lossless for grey, signed and colour', async () => {
-  const decode = await loadDecoder(syntax('1.2.840.10008.1.2.4.90'));
-  for (const description of [GREY8, GREY12, { ...GREY12, signed: true }, RGB]) {
-    const samples = samplesFor(description);
-    // Signed samples are written with their sign extended, as modalities do.
-    const words = description.signed ? samples.map((value) => (value << 20) >> 20) : samples;
-    const frame = decode(await encodeJpeg2000Lossless(words, description), description);
-    assert.deepEqual(
-      [...frame.samples].map((value) => value & (2 ** description.bitsStored - 1)),
-      [...samples],
-    );
-  }
-});
+const ENCODERS = [
+  ['JPEG 2000', '1.2.840.10008.1.2.4.90', encodeJpeg2000Lossless],
+  ['JPEG-LS', '1.2.840.10008.1.2.4.80', encodeJpegLsLossless],
+] as const;
+for (const [name, uid, encode] of ENCODERS) {
+  test(`our ${name} encoder is lossless for grey, signed and colour`, async () => {
+    const decode = await loadDecoder(syntax(uid));
+    for (const description of [GREY8, GREY12, { ...GREY12, signed: true }, RGB]) {
+      const samples = samplesFor(description);
+      // Signed samples are written with their sign extended, as modalities do.
+      const words = description.signed ? samples.map((value) => (value << 20) >> 20) : samples;
+      const frame = decode(await encode(words, description), description);
+      assert.deepEqual(
+        [...frame.samples].map((value) => value & (2 ** description.bitsStored - 1)),
+        [...samples],
+      );
+    }
+  });
+}
 
 /** Decodes, and says how it failed; a failure that is not typed fails the test. */
 async function outcome(uid: string, bytes: Uint8Array, description: ImageDescription): Promise<string> {

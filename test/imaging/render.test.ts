@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import sharp from 'sharp';
-import { type RenderedFrame, type RenderOptions, renderFrames } from '../../src/imaging/render.ts';
+import { type RenderedFrame, type RenderOptions, renderFrames, renderPictures } from '../../src/imaging/render.ts';
 import { type Attributes, imageFile, wordBytes } from './image-files.ts';
 
 const CT: Attributes = {
@@ -177,4 +177,12 @@ test('an object that is no image says so', async () => {
 test('pixels that are not square are sent as they are, with their shape on record', async () => {
   const [frame] = await render({ ...CT, PixelAspectRatio: ['4', '3'] }, { format: 'png' });
   assert.deepEqual([frame?.width, frame?.height, frame?.notes], [3, 2, ['pixel aspect ratio 4:3']]);
+});
+
+test('pictures are the same pixels without a file around them', async () => {
+  const [frame] = await render(CT, { format: 'png' });
+  for await (const { frame: number, picture } of renderPictures(imageFile(CT), {})) {
+    assert.deepEqual([number, picture.width, picture.height, picture.channels], [1, 3, 2, 1]);
+    assert.deepEqual([...picture.samples], [...(await sharp(frame?.bytes).toColourspace('b-w').raw().toBuffer())]);
+  }
 });

@@ -1,6 +1,6 @@
 /**
  * JPEG 2000 (ISO/IEC 15444-1), reversible and irreversible, by OpenJPEG. It reports nothing but an empty image when it
- * fails, and prints why, so header, length and what it prints are all looked at. Also the one encoder that we need.
+ * fails, and prints why, so header, length and what it prints are all looked at.
  *
  * API: `JPEG_2000_CODEC`, `encodeJpeg2000Lossless(samples, shape)`.
  */
@@ -11,6 +11,7 @@ import { checkHeader, checkSampleCount, invalidCodestream } from '../codestream.
 import type { SampleArray } from '../decoded-frame.ts';
 import type { ImageDescription, PhotometricInterpretation } from '../image-description.ts';
 import { codedFrame, lossyFrame } from './coded-frame.ts';
+import type { EncoderShape } from './encoder-shape.ts';
 import { type Jpeg2000Header, readJpeg2000Header } from './jpeg-2000-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
@@ -39,14 +40,6 @@ export const JPEG_2000_CODEC: PixelCodec = {
     };
   },
 };
-
-export interface EncoderShape {
-  readonly rows: number;
-  readonly columns: number;
-  readonly samplesPerPixel: 1 | 3;
-  readonly bitsStored: number;
-  readonly signed: boolean;
-}
 
 /**
  * One frame as a reversible JPEG 2000 codestream, colour with the reversible component transform (YBR_RCT).

@@ -2,6 +2,8 @@
  * JPEG-LS (ITU-T T.87), lossless and near-lossless, by CharLS. A truncated stream keeps CharLS busy for up to 30
  * seconds, so the end of the stream is asked for before it starts; damage inside can still take as long, which is
  * why frames are decoded in a worker with a deadline.
+ *
+ * API: `JPEG_LS_CODEC`, `encodeJpegLsLossless(samples, shape)`.
  */
 import charls, { type CharlsExports } from '@cornerstonejs/codec-charls/wasmjs';
 import { words16 } from '../byte-order.ts';
@@ -9,12 +11,14 @@ import type { PixelCodec } from '../codec.ts';
 import { checkHeader, checkSampleCount, invalidCodestream } from '../codestream.ts';
 import { interleave, type SampleArray } from '../decoded-frame.ts';
 import { codedFrame, lossyFrame } from './coded-frame.ts';
+import type { EncoderShape } from './encoder-shape.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
 const MODULE = new WasmModule<CharlsExports>(charls);
 const JPEG_LS_FRAME = 0xf7;
 const INTERLEAVE_NONE = 0;
+const INTERLEAVE_SAMPLE = 2;
 
 export const JPEG_LS_CODEC: PixelCodec = {
   name: 'JPEG-LS',
@@ -33,6 +37,34 @@ export const JPEG_LS_CODEC: PixelCodec = {
     };
   },
 };
+
+/**
+ * One frame as a lossless JPEG-LS stream, colour interleaved by samples.
+ * @param samples rows × columns × samplesPerPixel, pixel by pixel; signed ones in two's complement of the array's width
+ */
+export async function encodeJpegLsLossless(
+  samples: Uint8Array | Uint16Array,
+  shape: EncoderShape,
+): Promise<Uint8Array> {
+  const exports = await MODULE.load();
+  const { rows, columns, samplesPerPixel, bitsStored } = shape;
+  // JPEG-LS has no sign: the stored bits alone are coded, and read back with theirs (PS3.5 §8.2.3).
+  const mask = 2 ** bitsStored - 1;
+  const stored = samples.map((sample) => sample & mask);
+  return MODULE.run(() => {
+    const encoder = new exports.JpegLSEncoder();
+    try {
+      const info = { width: columns, height: rows, bitsPerSample: bitsStored, componentCount: samplesPerPixel };
+      encoder.getDecodedBuffer(info).set(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
+      encoder.setNearLossless(0);
+      encoder.setInterleaveMode(samplesPerPixel === 1 ? INTERLEAVE_NONE : INTERLEAVE_SAMPLE);
+      encoder.encode();
+      return new Uint8Array(encoder.getEncodedBuffer());
+    } finally {
+      encoder.delete();
+    }
+  });
+}
 
 interface DecodedStream {
   readonly samples: SampleArray;

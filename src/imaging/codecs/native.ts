@@ -13,7 +13,7 @@ import { frameBytes, type ImageDescription, isSubsampled422 } from '../image-des
 export const NATIVE_CODEC: PixelCodec = {
   name: 'native',
   families: ['native', 'deflated', 'encapsulated-uncompressed'],
-  capability: 'decode and encode',
+  capability: 'decode',
   load: async () => decodeNative,
 };
 
