@@ -1,0 +1,158 @@
+/**
+ * Free text made safe (PS3.15 §E.3.5 Clean Descriptors): a text keeps the words that are known to identify nobody and
+ * loses everything else, so that a name nobody told us of goes with the rest. Decided in this order:
+ *
+ *   1. identifiers known for this instance, and patterns (mail, telephone, dates, social security and long numbers,
+ *      street addresses) are removed;
+ *   2. a word stays when it is in the vocabulary, a short number, or a code of radiology such as T2, B30f, 15cm;
+ *   3. an eponym stays before the noun that makes it one ("Wilson disease"); a common word goes where a name must be
+ *      ("Dr Long").
+ *
+ * A text that loses nothing stays as it was, to the byte.
+ */
+import { findIdentity, type KnownIdentity } from './identity.ts';
+import { type Word, wordsOf } from './text.ts';
+import { DISORDERS, EPONYMS, isCommonWord, NAME_FOLLOWS, STREETS, TITLES } from './vocabulary.ts';
+
+const PATTERNS: readonly RegExp[] = [
+  /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+/gu, // mail
+  /\b(?:https?|ftp|file):\/\/\S+|\bwww\.\S+/giu,
+  /[\p{L}\p{N}_.-]*\\\\[^\s]+/gu, // network paths
+  /\b\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b/g, // dates
+  /\b\d{1,2}[ .-]?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ .,-]*\d{2,4}\b/giu,
+  /\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -]\d{1,2},?[ -]+\d{2,4}\b/giu,
+  /(?:\+\d{1,3}[ .-]?)?\(?\b\d{2,5}\)?[ ./-]\d{3,4}[ .-]?\d{2,4}(?:[ .-]?\d{2,4})?\b/g, // telephone
+  /\b\d{3}-\d{2}-\d{4}\b/g, // social security
+  new RegExp(`\\b\\d{1,5}[a-z]?[ ,]+(?:[\\p{L}.'-]+ +){1,4}(?:${STREETS})\\b\\.?`, 'giu'),
+  /\b\d+(?:\.\d+){3,}\b/g, // UIDs, IP addresses
+  /\b\p{L}{1,5}[-_/ ]?\d{5,}\b/gu, // numbers with a prefix: MRN-123456
+];
+const LETTERS = /^\p{L}+$/u;
+const SHORT_NUMBER = /^\d{1,4}$/;
+const YEAR = /^(?:18|19|20)\d\d$/;
+const CODE_CHARACTERS_MAX = 8;
+const CODE_DIGITS_MAX = 4;
+const CODE_LETTERS_MAX = 3;
+const NAMES_AFTER_TITLE_MAX = 3;
+
+interface Span {
+  start: number;
+  end: number;
+}
+
+/** What may stay of the text; '' where that is nothing. */
+export function cleanText(text: string, identity: KnownIdentity): string {
+  const spans: Span[] = findIdentity(text, identity);
+  for (const pattern of PATTERNS) {
+    for (const match of text.matchAll(pattern)) spans.push({ start: match.index, end: match.index + match[0].length });
+  }
+  addWords(text, spans);
+  return spans.length === 0 ? text : without(text, spans);
+}
+
+/** A value of a component that names things (not a person): kept whole, or without what is known to identify. */
+export function scrubText(text: string, identity: KnownIdentity): string {
+  return findIdentity(text, identity).length === 0 ? text : cleanText(text, identity);
+}
+
+function addWords(text: string, spans: Span[]): void {
+  const words = wordsOf(text);
+  let names = 0; // words yet to come that must be a person's name
+  words.forEach((word, index) => {
+    const original = text.slice(word.start, word.end);
+    if (TITLES.has(word.text)) {
+      names = NAMES_AFTER_TITLE_MAX;
+      spans.push(word);
+      return;
+    }
+    if (names > 0 && isCapitalised(original) && LETTERS.test(original) && followsClosely(text, words, index)) {
+      names--;
+      spans.push(word);
+      return;
+    }
+    names = 0;
+    if (!mayStay(text, words, index, word)) spans.push(word);
+  });
+}
+
+/** Between a title and a name, and between two parts of a name, stands nothing that ends a sentence. */
+function followsClosely(text: string, words: readonly Word[], index: number): boolean {
+  const previous = words[index - 1];
+  const word = words[index];
+  if (previous === undefined || word === undefined) return false;
+  return /^[ .,^_-]{0,3}$/.test(text.slice(previous.end, word.start));
+}
+
+function isCapitalised(word: string): boolean {
+  const first = word.slice(0, 1);
+  return first !== first.toLowerCase() && word !== word.toUpperCase();
+}
+
+function mayStay(text: string, words: readonly Word[], index: number, word: Word): boolean {
+  if (isCommonWord(word.text)) return true;
+  if (SHORT_NUMBER.test(word.text)) return !YEAR.test(word.text);
+  if (word.text.length === 1) return true;
+  if (EPONYMS.has(word.text)) return isEponym(text, words, index);
+  return isCode(word.text);
+}
+
+/** "Wilson disease", "Baker's cyst", "Legg-Calve-Perthes disease": the noun within the next words, nothing between. */
+function isEponym(text: string, words: readonly Word[], index: number): boolean {
+  for (let ahead = index + 1; ahead <= index + 3; ahead++) {
+    const next = words[ahead];
+    const before = words[ahead - 1];
+    if (next === undefined || before === undefined) return false;
+    if (!/^[ '’-]{1,2}$/.test(text.slice(before.end, next.start))) return false;
+    if (DISORDERS.has(next.text)) return true;
+    if (next.text !== 's' && !EPONYMS.has(next.text)) return false;
+  }
+  return false;
+}
+
+/** Letters and digits mixed, few of both: T2, L5, B30f, 15cm, FCR0217. Identifiers are longer. */
+function isCode(word: string): boolean {
+  if (word.length > CODE_CHARACTERS_MAX || !/\d/.test(word) || !/\p{L}/u.test(word)) return false;
+  const digits = word.replace(/\D/g, '').length;
+  if (digits > CODE_DIGITS_MAX) return false;
+  return (word.match(/\p{L}+/gu) ?? []).every((run) => run.length <= CODE_LETTERS_MAX || isCommonWord(run));
+}
+
+/** The text without the spans, and without the punctuation and the prepositions that lost their object. */
+function without(text: string, spans: readonly Span[]): string {
+  const sorted = spans.toSorted((a, b) => a.start - b.start);
+  let kept = '';
+  let position = 0;
+  for (const { start, end } of sorted) {
+    if (start > position) kept += text.slice(position, start);
+    if (end > position) {
+      kept += ' ';
+      position = end;
+    }
+  }
+  kept += text.slice(position);
+  return tidy(kept);
+}
+
+function tidy(text: string): string {
+  const lines = text.split(/\r\n|\r|\n/).map((line) => tidyLine(line));
+  return lines.filter((line) => line !== '').join('\r\n');
+}
+
+function tidyLine(line: string): string {
+  let kept = line
+    .replace(/[([{]\s*[)\]}]/g, ' ')
+    .replace(/\s+/g, ' ')
+    .replace(/ (?=[,;:.!?)])/g, '')
+    .replace(/([,;:.!?-])(?:\s*[,;:.!?-])+/g, '$1')
+    .trim();
+  for (;;) {
+    const shorter = kept.replace(/^[\s,;:.!?^_/#=*-]+|[\s,;:^_/#=*(-]+$/g, '').replace(dangling, '');
+    if (shorter === kept) return kept;
+    kept = shorter;
+  }
+}
+
+const dangling = new RegExp(
+  `\\s(?:${[...NAME_FOLLOWS].join('|')}|of|at|on|with|from|to|and|by|in|mail|phone|call|ssn|req|dx|from)$`,
+  'iu',
+);

@@ -1,0 +1,107 @@
+/**
+ * Comments and application data inside compressed frames: JPEG (ISO/IEC 10918-1 §B.2.4.5-6) and JPEG-LS COM and APPn,
+ * JPEG 2000 COM (ISO/IEC 15444-1 §A.9.2), and what stands after the end of the image. They are overwritten in place, so
+ * that every length and offset stays true and no coded pixel is touched.
+ */
+
+const MARKER = 0xff;
+const SOI = 0xd8;
+const EOI = 0xd9;
+const COM = 0xfe;
+const APP0 = 0xe0;
+const APP8 = 0xe8;
+const APP14 = 0xee;
+const APP15 = 0xef;
+const J2K_SOC = 0x4f;
+const J2K_SOT = 0x90;
+const J2K_SOD = 0x93;
+const J2K_EOC = 0xd9;
+const J2K_COM = 0x64;
+const FIXED_LENGTH_MAX = 16;
+
+/** What decoders look at, by the first letters of the segment: JFIF without thumbnail, Adobe's transform, HP's in JPEG-LS. */
+const NEEDED: Readonly<Record<number, string>> = { [APP0]: 'JFIF', [APP8]: 'mrfx', [APP14]: 'Adobe' };
+
+/** The bytes of one fragment without metadata: the same array where there is none, else a copy. */
+export function withoutMetadata(fragment: Uint8Array): Uint8Array {
+  if (fragment[0] !== MARKER) return fragment;
+  if (fragment[1] === SOI) return cleanJpeg(fragment);
+  return fragment[1] === J2K_SOC ? cleanJpeg2000(fragment) : fragment;
+}
+
+function cleanJpeg(fragment: Uint8Array): Uint8Array {
+  let clean = fragment;
+  let at = 2;
+  while (at + 4 <= fragment.length) {
+    if (fragment[at] !== MARKER) {
+      at = fragment.indexOf(MARKER, at);
+      if (at < 0) return clean;
+      continue;
+    }
+    const marker = fragment[at + 1] ?? 0;
+    if (marker === EOI) break;
+    // Fill bytes, stuffed bytes of coded data, RSTn, TEM: no length follows.
+    if (marker === MARKER) at += 1;
+    else if (marker < 0xc0 || (marker >= 0xd0 && marker <= SOI)) at += 2;
+    else {
+      const length = u16(fragment, at + 2);
+      if (marker === COM || (marker >= APP0 && marker <= APP15 && !isNeeded(fragment, at, marker))) {
+        clean = blank(clean, fragment, at + 4, at + 2 + length);
+      }
+      at += 2 + Math.max(2, length);
+    }
+  }
+  return afterEnd(clean, fragment, at, EOI);
+}
+
+function isNeeded(fragment: Uint8Array, at: number, marker: number): boolean {
+  const letters = NEEDED[marker];
+  if (letters === undefined || u16(fragment, at + 2) > FIXED_LENGTH_MAX) return false;
+  for (let index = 0; index < letters.length; index++) {
+    if (fragment[at + 4 + index] !== letters.charCodeAt(index)) return false;
+  }
+  return true;
+}
+
+/** Marker segments of the main header and of every tile-part header; coded data are passed over by Psot. */
+function cleanJpeg2000(fragment: Uint8Array): Uint8Array {
+  let clean = fragment;
+  let at = 2;
+  let tilePartEnd = 0;
+  while (at + 4 <= fragment.length && fragment[at] === MARKER) {
+    const marker = fragment[at + 1] ?? 0;
+    if (marker === J2K_EOC) break;
+    if (marker === J2K_SOD) {
+      if (tilePartEnd <= at) return clean; // Psot 0: the tile-part goes on to the end
+      at = tilePartEnd;
+      continue;
+    }
+    const length = u16(fragment, at + 2);
+    if (marker === J2K_SOT) {
+      const tilePartBytes = u16(fragment, at + 6) * 0x10000 + u16(fragment, at + 8);
+      tilePartEnd = tilePartBytes === 0 ? 0 : at + tilePartBytes;
+    }
+    // Rcom stays: it says whether the comment is text.
+    if (marker === J2K_COM) clean = blank(clean, fragment, at + 6, at + 2 + length);
+    at += 2 + Math.max(2, length);
+  }
+  return afterEnd(clean, fragment, at, J2K_EOC);
+}
+
+function afterEnd(clean: Uint8Array, fragment: Uint8Array, at: number, end: number): Uint8Array {
+  if (fragment[at] !== MARKER || fragment[at + 1] !== end) return clean;
+  for (let index = at + 2; index < fragment.length; index++) {
+    if (fragment[index] !== 0) return blank(clean, fragment, at + 2, fragment.length);
+  }
+  return clean;
+}
+
+function blank(clean: Uint8Array, original: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = clean === original ? original.slice() : clean;
+  copy.fill(0, start, Math.min(end, copy.length));
+  return copy;
+}
+
+function u16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] ?? 0) * 0x100 + (bytes[at + 1] ?? 0);
+}

@@ -1,0 +1,230 @@
+/**
+ * De-identification of one instance, PS3.15 Annex E: a Part 10 file in, a Part 10 file out. First the header is read as a
+ * whole and everything that identifies is collected; then it is written element by element, bulk values as bytes.
+ *
+ * Deterministic: the same input, profile and key give the same bytes. Fails closed: what cannot be done throws a
+ * LetheError and what was written so far is not to be used. What stands after Pixel Data stays behind: no profile keeps
+ * any of it, and bytes after the data set are no data set.
+ *
+ *   const { pseudonyms, identity, digest } = deidentify(source, sink, { profile, key });
+ */
+import { createHash } from 'node:crypto';
+import type { ByteSink, ByteSource } from '../core/bytes.ts';
+import { LetheError } from '../core/errors.ts';
+import type { DataSet } from '../dicom/data-set.ts';
+import { readDataSet } from '../dicom/data-set-reader.ts';
+import { DeflateSink } from '../dicom/deflate.ts';
+import { type OpenPart10, openPart10, writeFileMeta } from '../dicom/part10.ts';
+import type { Tag } from '../dicom/tag.ts';
+import { type TransferSyntax, transferSyntaxOf } from '../dicom/transfer-syntax.ts';
+import type { Vr } from '../dicom/vr.ts';
+import { DataSetWriter, encodeText } from '../dicom/writer.ts';
+import type { PixelReplacements } from '../imaging/redact/replacement.ts';
+import { ElementPolicy, TOP_LEVEL } from './element-policy.ts';
+import type { KnownIdentity } from './identity.ts';
+import { type Instance, readInstance } from './instance.ts';
+import { type Addition, emptyElement, hasValue, markers } from './markers.ts';
+import { nativePixelBytes } from './pixel-length.ts';
+import type { CompiledProfile } from './profile.ts';
+import { type PseudonymKey, Pseudonyms } from './pseudonym.ts';
+import { type ActionCounts, Rewriter } from './rewriter.ts';
+import { cappedAge } from './value-actions.ts';
+
+export interface DeidentifyOptions {
+  readonly profile: CompiledProfile;
+  readonly key: PseudonymKey;
+  /** What takes the place of the pixels and of what describes them. */
+  readonly replacements?: PixelReplacements;
+}
+
+export interface Deidentification {
+  readonly pseudonyms: {
+    readonly studyInstanceUid: string;
+    readonly seriesInstanceUid: string;
+    readonly sopInstanceUid: string;
+    readonly accessionNumber: string;
+    readonly patientId: string;
+    /** Whole years, `nnnY`; absent where the output has no age. */
+    readonly patientAge?: string;
+  };
+  readonly sopClassUid: string;
+  readonly transferSyntaxUid: string;
+  readonly modality?: string;
+  /** Keyed hashes, for telling whether two instances are of one patient or study without knowing whose. */
+  readonly patientKey: string;
+  readonly studyKey: string;
+  /** SHA-256 of the output, hexadecimal. */
+  readonly digest: string;
+  /** For `leakCheck`. It never leaves the process and is never logged. */
+  readonly identity: KnownIdentity;
+  readonly actions: Readonly<ActionCounts>;
+}
+
+const SOP_CLASS_UID = 0x00080016;
+const SOP_INSTANCE_UID = 0x00080018;
+const ACCESSION_NUMBER = 0x00080050;
+const MODALITY = 0x00080060;
+const PATIENT_ID = 0x00100020;
+const PATIENT_AGE = 0x00101010;
+const STUDY_INSTANCE_UID = 0x0020000d;
+const SERIES_INSTANCE_UID = 0x0020000e;
+const ENCAPSULATED_DOCUMENT = 0x00420011;
+const MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002;
+const MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020003;
+const MEDIA_STORAGE_DIRECTORY = '1.2.840.10008.1.3.10';
+/** Most text and every table of colours is read with the header; pixels are not. */
+const WHOLE_VALUE_BYTES_MAX = 256 * 1024;
+
+/** @throws DICOM_* where the input cannot be read, DEID_* where it cannot be made safe */
+export function deidentify(source: ByteSource, sink: ByteSink, options: DeidentifyOptions): Deidentification {
+  const { profile, replacements } = options;
+  const open = openPart10(source);
+  const dataSet = readHeader(open);
+  const instance = instanceOf(open, dataSet, options);
+  const transferSyntax = outputSyntax(open, replacements);
+  const policy = new ElementPolicy(instance);
+  const additions = additionsOf(instance, replacements);
+  const output = new OutputValues(policy, dataSet, additions);
+  const digest = new DigestSink(sink);
+  const sopInstanceUid = output.string(SOP_INSTANCE_UID);
+  digest.write(
+    writeFileMeta({ sopClassUid: instance.sopClassUid, sopInstanceUid, transferSyntaxUid: transferSyntax.uid }),
+  );
+  const deflate = transferSyntax.deflated ? new DeflateSink(digest) : undefined;
+  const rewriter = new Rewriter({
+    policy,
+    writer: new DataSetWriter(deflate ?? digest, transferSyntax),
+    littleEndian: transferSyntax.littleEndian,
+    source: open.source,
+    additions,
+    replacements: replacements?.replace ?? new Map(),
+    pixelBytes: profile.base === 'none' ? undefined : nativePixelBytes(dataSet),
+  });
+  rewriter.writeRoot(dataSet);
+  deflate?.end();
+  const age = ageInYears(output.string(PATIENT_AGE));
+  const modality = output.string(MODALITY);
+  return {
+    pseudonyms: {
+      studyInstanceUid: output.string(STUDY_INSTANCE_UID),
+      seriesInstanceUid: output.string(SERIES_INSTANCE_UID),
+      sopInstanceUid,
+      accessionNumber: output.string(ACCESSION_NUMBER),
+      patientId: output.string(PATIENT_ID),
+      ...(age === undefined ? {} : { patientAge: age }),
+    },
+    sopClassUid: instance.sopClassUid,
+    transferSyntaxUid: transferSyntax.uid,
+    ...(modality === '' ? {} : { modality }),
+    patientKey: instance.pseudonyms.patientKey(instance.patient),
+    studyKey: instance.pseudonyms.studyKey(instance.studyInstanceUid),
+    digest: digest.hex(),
+    identity: instance.identity,
+    actions: rewriter.counts,
+  };
+}
+
+/** The header with Pixel Data as a reference, and nothing of what follows them. */
+export function readHeader(open: OpenPart10): DataSet {
+  return readDataSet(open.source, {
+    ...open.encoding,
+    offset: open.dataSetOffset,
+    wholeValueBytesMax: WHOLE_VALUE_BYTES_MAX,
+    endAfterPixelData: true,
+  });
+}
+
+export function instanceOf(open: OpenPart10, dataSet: DataSet, options: DeidentifyOptions): Instance {
+  const sopClassUid = dataSet.string(SOP_CLASS_UID) ?? open.fileMeta.string(MEDIA_STORAGE_SOP_CLASS_UID);
+  const sopInstanceUid = dataSet.string(SOP_INSTANCE_UID) ?? open.fileMeta.string(MEDIA_STORAGE_SOP_INSTANCE_UID);
+  if (sopClassUid === undefined || sopInstanceUid === undefined) {
+    throw new LetheError('DEID_UNSUPPORTED_CONTENT', { problem: 'no SOP Class UID or no SOP Instance UID' });
+  }
+  const { profile } = options;
+  if (sopClassUid === MEDIA_STORAGE_DIRECTORY) {
+    throw new LetheError('DEID_UNSUPPORTED_CONTENT', { problem: 'a directory is no instance' });
+  }
+  if (profile.base !== 'none' && hasValue(dataSet, ENCAPSULATED_DOCUMENT)) {
+    throw new LetheError('DEID_UNSUPPORTED_CONTENT', { problem: 'encapsulated document', path: '(0042,0011)' });
+  }
+  return readInstance(dataSet, { profile, pseudonyms: new Pseudonyms(options.key), sopClassUid, sopInstanceUid });
+}
+
+function outputSyntax(open: OpenPart10, replacements: PixelReplacements | undefined): TransferSyntax {
+  const uid = replacements?.transferSyntaxUid;
+  const syntax = uid === undefined ? open.transferSyntax : transferSyntaxOf(uid);
+  if (syntax === undefined) throw new LetheError('DICOM_TRANSFER_SYNTAX_UNKNOWN');
+  return syntax;
+}
+
+/** Markers, and the identifiers that the instance came without: whoever receives it must be able to refer to it. */
+export function additionsOf(instance: Instance, replacements: PixelReplacements | undefined): Map<Tag, Addition> {
+  const { profile, dataSet, pseudonyms } = instance;
+  const additions = markers({
+    profile,
+    burnedIn: replacements?.burnedIn,
+    methodCodes: replacements?.methodCodes ?? [],
+  });
+  const add = (tag: Tag, vr: Vr, value: string): void => {
+    if (!hasValue(dataSet, tag)) additions.set(tag, { kind: 'value', vr, value: encodeText(value, vr) });
+  };
+  const isKept = profile.base === 'none';
+  add(SOP_CLASS_UID, 'UI', instance.sopClassUid);
+  add(SOP_INSTANCE_UID, 'UI', isKept ? instance.sopInstanceUid : pseudonyms.uid(instance.sopInstanceUid));
+  add(STUDY_INSTANCE_UID, 'UI', pseudonyms.uid(instance.studyInstanceUid));
+  add(SERIES_INSTANCE_UID, 'UI', pseudonyms.uid(`series of ${instance.sopInstanceUid}`));
+  add(ACCESSION_NUMBER, 'SH', pseudonyms.accessionNumber(undefined, instance.studyInstanceUid));
+  add(PATIENT_ID, 'LO', pseudonyms.patientId(instance.patient));
+  return additions;
+}
+
+/** What the output says of itself at the top level. */
+class OutputValues {
+  readonly #policy: ElementPolicy;
+  readonly #dataSet: DataSet;
+  readonly #additions: ReadonlyMap<Tag, Addition>;
+
+  constructor(policy: ElementPolicy, dataSet: DataSet, additions: ReadonlyMap<Tag, Addition>) {
+    this.#policy = policy;
+    this.#dataSet = dataSet;
+    this.#additions = additions;
+  }
+
+  string(tag: Tag): string {
+    const addition = this.#additions.get(tag);
+    if (addition?.kind === 'value') return trimmed(addition.value);
+    const element = this.#dataSet.element(tag) ?? emptyElement(tag, 'LO');
+    const verdict = this.#policy.verdict(element, this.#dataSet, TOP_LEVEL);
+    if (verdict.kind === 'value') return trimmed(verdict.value);
+    return verdict.kind === 'keep' ? (this.#dataSet.string(tag) ?? '') : '';
+  }
+}
+
+function trimmed(value: Uint8Array): string {
+  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1').trim();
+}
+
+/** The backend's form: years only; less than a year is year 0. */
+function ageInYears(age: string): string | undefined {
+  const capped = cappedAge(age);
+  if (capped === undefined) return undefined;
+  return capped.endsWith('Y') ? capped.padStart(4, '0') : '000Y';
+}
+
+class DigestSink implements ByteSink {
+  readonly #sink: ByteSink;
+  readonly #hash = createHash('sha256');
+
+  constructor(sink: ByteSink) {
+    this.#sink = sink;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+    this.#sink.write(bytes);
+  }
+
+  hex(): string {
+    return this.#hash.digest('hex');
+  }
+}

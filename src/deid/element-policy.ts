@@ -1,0 +1,275 @@
+/**
+ * What happens to one element of one instance, and why. In this order: the site's rules, what has no place in a file that
+ * leaves (command and meta groups, group lengths), private elements (PS3.15 §E.3.10), overlays and curves, content items
+ * of structured reports (Table E.3.4-1), Table E.1-1 with the options, and at last what no table lists.
+ *
+ * An attribute that no table lists is kept when PS3.6 knows it; its text is cleaned all the same, since code meanings and
+ * labels hold what an operator typed. What PS3.6 does not know is removed.
+ */
+import type { DataSet, Element } from '../dicom/data-set.ts';
+import { attributeOf, implicitVr } from '../dicom/dictionary.ts';
+import { elementOf, groupOf, isPrivate, isPrivateCreator, type Tag, tagOf } from '../dicom/tag.ts';
+import { itemsInUn, looksLikeItems } from '../dicom/un-sequence.ts';
+import { VRS, type Vr } from '../dicom/vr.ts';
+import { type Action, settle } from './actions.ts';
+import type { Instance } from './instance.ts';
+import type { ProfileRule } from './rules.ts';
+import { contentItemRow, hasSafePrivate, isSafePrivate, rowOf, type TableRow, typeOf } from './tables.ts';
+import { textTreatment, UNLISTED_TO_REMOVE } from './unlisted.ts';
+import { ValueActions } from './value-actions.ts';
+
+/** Where an element stands, as far as that decides. */
+export interface Place {
+  /** The sequence around; undefined at the top level. */
+  readonly parent: Tag | undefined;
+  /** Inside a sequence whose action is D: whatever text is here becomes a dummy. */
+  readonly dummies: boolean;
+  /** The row of Table E.3.4-1 where this item is a content item that the table lists. */
+  readonly concept: TableRow | undefined;
+}
+
+export const TOP_LEVEL: Place = { parent: undefined, dummies: false, concept: undefined };
+
+/** What decided, for `explain`. */
+export type Because =
+  | 'rule'
+  | 'no place'
+  | 'private'
+  | 'safe private'
+  | 'overlay'
+  | 'curve'
+  | 'content item'
+  | 'table'
+  | 'unlisted'
+  | 'unknown';
+
+export type Verdict = { readonly action: Action; readonly because: Because } & (
+  | { readonly kind: 'remove' }
+  /** As it is, in the bytes of the source. */
+  | { readonly kind: 'keep' }
+  | { readonly kind: 'value'; readonly vr: Vr; readonly value: Uint8Array }
+  /** The items are walked in their turn. */
+  | { readonly kind: 'items'; readonly items: readonly DataSet[]; readonly place: Place }
+);
+
+const CONTENT_SEQUENCE = 0x0040a730;
+const CONCEPT_NAME_CODE_SEQUENCE = 0x0040a043;
+const CODE_VALUE = 0x00080100;
+const CODING_SCHEME_DESIGNATOR = 0x00080102;
+const TEXT_VALUE = 0x0040a160;
+const CURVES = 0x5000;
+const OVERLAYS = 0x6000;
+const EMPTY = new Uint8Array(0);
+
+export class ElementPolicy {
+  readonly #instance: Instance;
+  readonly #values: ValueActions;
+
+  constructor(instance: Instance) {
+    this.#instance = instance;
+    this.#values = new ValueActions(instance);
+  }
+
+  verdict(element: Element, dataSet: DataSet, place: Place): Verdict {
+    const { tag } = element;
+    const { profile } = this.#instance;
+    const rule = profile.rules.find((candidate) => candidate.tag === tag);
+    if (rule !== undefined) return this.#byRule(rule, element, dataSet, place);
+    if (profile.base === 'none') return this.#kept(element, dataSet, place, 'unlisted');
+    const group = groupOf(tag);
+    if (group <= 0x0007 || elementOf(tag) === 0 || group >= 0xfffc) return remove('no place');
+    if (isPrivate(tag)) return this.#private(element, dataSet, place);
+    // A bitmap can hold any text: without reading it, an overlay plane or a curve cannot be cleaned (PS3.15 §E.3.3).
+    if ((group & 0xff00) === OVERLAYS) return remove('overlay');
+    if ((group & 0xff00) === CURVES) return remove('curve');
+    if (tag === TEXT_VALUE && place.parent === CONTENT_SEQUENCE) return this.#contentText(element, dataSet, place);
+    const code = profile.codeOf(tag);
+    if (code === undefined) return this.#unlisted(element, dataSet, place);
+    const type = typeOf(this.#instance.sopClassUid, place.parent, tag);
+    return this.#apply(settle(code, type), element, dataSet, place, 'table');
+  }
+
+  /** The place of an item's elements; undefined where the whole item goes. */
+  itemPlace(tag: Tag, item: DataSet, place: Place): Place | undefined {
+    if (tag !== CONTENT_SEQUENCE || this.#instance.profile.base === 'none') return place;
+    const concept = item.items(CONCEPT_NAME_CODE_SEQUENCE)[0];
+    const row = contentItemRow(concept?.string(CODE_VALUE) ?? '', concept?.string(CODING_SCHEME_DESIGNATOR) ?? '');
+    if (row !== undefined && this.#instance.profile.codeOfRow(row) === 'X') return undefined;
+    return { ...place, concept: row };
+  }
+
+  #byRule(rule: ProfileRule, element: Element, dataSet: DataSet, place: Place): Verdict {
+    const because = 'rule';
+    const vr = meantVr(element);
+    switch (rule.action) {
+      case 'keep':
+        return this.#kept(element, dataSet, place, because);
+      case 'remove':
+        return remove(because);
+      case 'empty':
+        return { kind: 'value', action: 'Z', because, vr, value: EMPTY };
+      case 'dummy':
+        return this.#dummy(element, dataSet, place, because);
+      case 'pseudonym':
+        return { kind: 'value', action: 'D', because, vr, value: this.#values.pseudonym(element, vr, dataSet) };
+      case 'clean':
+        return this.#apply('C', element, dataSet, place, because);
+    }
+  }
+
+  #private(element: Element, dataSet: DataSet, place: Place): Verdict {
+    if (!this.#instance.profile.options.has('retainSafePrivate')) return remove('private');
+    const { tag } = element;
+    const group = groupOf(tag);
+    if (isPrivateCreator(tag)) {
+      const creator = dataSet.string(tag) ?? '';
+      const wanted = hasSafePrivate(group, creator) && this.#hasSafeElement(dataSet, group, elementOf(tag), creator);
+      return wanted ? { kind: 'keep', action: 'K', because: 'safe private' } : remove('private');
+    }
+    const creator = dataSet.string(tagOf(group, elementOf(tag) >>> 8)) ?? '';
+    if (!isSafePrivate(group, creator, elementOf(tag))) return remove('private');
+    return this.#kept(element, dataSet, place, 'safe private');
+  }
+
+  #hasSafeElement(dataSet: DataSet, group: number, block: number, creator: string): boolean {
+    for (const { tag } of dataSet.elements()) {
+      if (groupOf(tag) === group && elementOf(tag) >>> 8 === block && isSafePrivate(group, creator, elementOf(tag)))
+        return true;
+    }
+    return false;
+  }
+
+  /** A TEXT content item, PS3.15 §E.3.4: by its concept where Table E.3.4-1 lists it, else cleaned or a dummy. */
+  #contentText(element: Element, dataSet: DataSet, place: Place): Verdict {
+    const { profile } = this.#instance;
+    const code = place.concept === undefined ? undefined : profile.codeOfRow(place.concept);
+    const action = code ?? (profile.options.has('cleanStructuredContent') ? 'C' : 'D');
+    // A content item whose action is X went as a whole; of a choice the dummy keeps the template valid.
+    return this.#apply(action === 'K' || action === 'C' ? 'C' : 'D', element, dataSet, place, 'content item');
+  }
+
+  #unlisted(element: Element, dataSet: DataSet, place: Place): Verdict {
+    const attribute = attributeOf(element.tag);
+    const vr = meantVr(element);
+    if (attribute === undefined || vr === 'UN' || UNLISTED_TO_REMOVE.has(element.tag)) return remove('unknown');
+    const expected = attribute.vrs;
+    // A value in a VR that the attribute cannot have: text is cleaned as text, bytes in a text's place are not trusted.
+    const isStrange = expected.length > 0 && !expected.includes(vr);
+    if (isStrange && (vr === 'SQ' || (!VRS[vr].text && expected.some((one) => VRS[one].text))))
+      return remove('unknown');
+    if (attribute.retired && VRS[vr].charset) return remove('unknown');
+    return this.#kept(element, dataSet, place, 'unlisted');
+  }
+
+  /** What stays: sequences are walked, UIDs mapped, dates shifted, ages capped, texts freed of what identifies. */
+  #kept(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
+    const keep: Verdict = { kind: 'keep', action: 'K', because };
+    if (this.#instance.profile.base === 'none' && because === 'unlisted') {
+      return element.items === undefined ? keep : items('K', because, element.items, { ...place, parent: element.tag });
+    }
+    const inner = sequenceItems(element);
+    if (inner !== undefined)
+      return items('K', because, inner, { parent: element.tag, dummies: place.dummies, concept: undefined });
+    if (element.length === 0) return keep;
+    const vr = meantVr(element);
+    if (element.value === undefined) return VRS[vr].text ? remove(because) : keep;
+    if (vr === 'SQ' || looksLikeItems(element.value)) return remove(because);
+    if (!VRS[vr].text) return keep;
+    const treatment = place.dummies && because === 'unlisted' ? 'dummy' : textTreatment(element.tag, vr, because);
+    if (treatment === 'keep') return keep;
+    if (treatment === 'remove') return remove(because);
+    if (treatment === 'dummy') return this.#dummy(element, dataSet, place, because);
+    const value = this.#values.clean(element, vr, dataSet, treatment);
+    if (value === undefined) return this.#dummy(element, dataSet, place, because);
+    if (value === element.value && vr === element.vr) return keep;
+    return { kind: 'value', action: value === element.value ? 'K' : 'C', because, vr, value };
+  }
+
+  #apply(action: Action, element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
+    switch (action) {
+      case 'X':
+        return remove(because);
+      case 'Z':
+        return this.#emptied(element, dataSet, because);
+      case 'D':
+        return this.#dummy(element, dataSet, place, because);
+      case 'U':
+        return this.#uids(element, dataSet, place, because);
+      case 'K':
+        return this.#retained(element, dataSet, place, because);
+      case 'C':
+        return this.#cleaned(element, dataSet, place, because);
+    }
+  }
+
+  #emptied(element: Element, dataSet: DataSet, because: Because): Verdict {
+    const vr = meantVr(element);
+    const value = this.#values.identifier(element, dataSet);
+    if (value !== undefined) return { kind: 'value', action: 'D', because, vr, value };
+    if (vr === 'SQ' || element.items !== undefined) return items('Z', because, [], TOP_LEVEL);
+    return { kind: 'value', action: 'Z', because, vr, value: EMPTY };
+  }
+
+  #dummy(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
+    const inner = sequenceItems(element);
+    if (inner !== undefined) {
+      const dummies = element.tag !== CONTENT_SEQUENCE;
+      return items('D', because, inner, { parent: element.tag, dummies: dummies || place.dummies, concept: undefined });
+    }
+    const vr = meantVr(element);
+    if (vr === 'SQ' || element.fragments !== undefined) return remove(because);
+    const value = element.length === 0 ? EMPTY : this.#values.dummy(element, vr, dataSet);
+    const named = this.#values.identifier(element, dataSet);
+    return { kind: 'value', action: 'D', because, vr, value: named ?? value };
+  }
+
+  #uids(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
+    const inner = sequenceItems(element);
+    if (inner !== undefined)
+      return items('U', because, inner, { parent: element.tag, dummies: false, concept: undefined });
+    const vr = meantVr(element);
+    if (vr !== 'UI' || element.value === undefined) return this.#dummy(element, dataSet, place, because);
+    return { kind: 'value', action: 'U', because, vr, value: this.#values.uids(element.value) };
+  }
+
+  #retained(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
+    const vr = meantVr(element);
+    if (vr === 'UI' || vr === 'DA' || vr === 'DT' || vr === 'TM') return { kind: 'keep', action: 'K', because };
+    return this.#kept(element, dataSet, place, because);
+  }
+
+  /** C, and where it cannot be carried out what the table asks for without the option. */
+  #cleaned(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
+    const inner = sequenceItems(element);
+    if (inner !== undefined)
+      return items('C', because, inner, { parent: element.tag, dummies: false, concept: undefined });
+    if (element.length === 0) return { kind: 'keep', action: 'K', because };
+    const vr = meantVr(element);
+    const value = VRS[vr].text ? this.#values.clean(element, vr, dataSet, 'clean') : undefined;
+    if (value !== undefined) return { kind: 'value', action: 'C', because, vr, value };
+    const row = rowOf(element.tag);
+    const basic =
+      row === undefined ? 'D' : settle(row.basic, typeOf(this.#instance.sopClassUid, place.parent, element.tag));
+    return this.#apply(basic === 'C' || basic === 'K' ? 'X' : basic, element, dataSet, place, because);
+  }
+}
+
+function remove(because: Because): Verdict {
+  return { kind: 'remove', action: 'X', because };
+}
+
+function items(action: Action, because: Because, inner: readonly DataSet[], place: Place): Verdict {
+  return { kind: 'items', action, because, items: inner, place };
+}
+
+/** UN says that the writer did not know the VR; the dictionary may. */
+export function meantVr(element: Element): Vr {
+  return element.vr === 'UN' ? implicitVr(element.tag) : element.vr;
+}
+
+/** The items of a sequence, hidden ones in UN too (PS3.5 §6.2.2); undefined for what is none. */
+export function sequenceItems(element: Element): readonly DataSet[] | undefined {
+  if (element.items !== undefined) return element.items;
+  if (element.vr === 'SQ') return [];
+  return element.vr === 'UN' && element.value !== undefined ? itemsInUn(element.tag, element.value) : undefined;
+}

@@ -1,0 +1,99 @@
+/**
+ * What must be known of an instance before its first element can be decided: its SOP class, whose it is, by how much its
+ * dates move, and everything in it that identifies. One walk over the header, nested items included.
+ */
+import type { DataSet, Element } from '../dicom/data-set.ts';
+import { attributeOf } from '../dicom/dictionary.ts';
+import { isPrivate, type Tag } from '../dicom/tag.ts';
+import { isStandardUid } from '../dicom/uids.ts';
+import { VRS } from '../dicom/vr.ts';
+import { meantVr, sequenceItems } from './element-policy.ts';
+import { IdentityCollector, type IdentityKind, type KnownIdentity } from './identity.ts';
+import type { CompiledProfile } from './profile.ts';
+import type { Pseudonyms } from './pseudonym.ts';
+import { rowOf, type TableRow } from './tables.ts';
+import { textValues } from './value-text.ts';
+
+export interface Instance {
+  readonly profile: CompiledProfile;
+  readonly pseudonyms: Pseudonyms;
+  readonly dataSet: DataSet;
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+  readonly studyInstanceUid: string;
+  /** Patient ID; where there is none, the study stands for its patient. */
+  readonly patient: string;
+  readonly shiftDays: number;
+  readonly identity: KnownIdentity;
+}
+
+const STUDY_INSTANCE_UID = 0x0020000d;
+const PATIENT_ID = 0x00100020;
+const PATIENT_BIRTH_DATE = 0x00100030;
+const PLACE =
+  /Institution|Address|Residence|Location|Country|Region|Organization|Facility|Department|Ward|School|Room|Service/;
+
+export interface InstanceOptions {
+  readonly profile: CompiledProfile;
+  readonly pseudonyms: Pseudonyms;
+  readonly sopClassUid: string;
+  readonly sopInstanceUid: string;
+}
+
+export function readInstance(dataSet: DataSet, options: InstanceOptions): Instance {
+  const studyInstanceUid = dataSet.string(STUDY_INSTANCE_UID) ?? `study of ${options.sopInstanceUid}`;
+  const patient = dataSet.string(PATIENT_ID) ?? `patient of ${studyInstanceUid}`;
+  const collector = new IdentityCollector();
+  if (options.profile.base !== 'none') collect(dataSet, options.profile, collector);
+  return {
+    ...options,
+    dataSet,
+    studyInstanceUid,
+    patient,
+    shiftDays: options.pseudonyms.dateShiftDays(patient),
+    identity: collector.identity(),
+  };
+}
+
+function collect(dataSet: DataSet, profile: CompiledProfile, collector: IdentityCollector): void {
+  for (const element of dataSet.elements()) {
+    const items = sequenceItems(element);
+    if (items !== undefined) for (const item of items) collect(item, profile, collector);
+    else if (element.value !== undefined && element.length > 0) collectValue(element, dataSet, profile, collector);
+  }
+}
+
+function collectValue(
+  element: Element,
+  dataSet: DataSet,
+  profile: CompiledProfile,
+  collector: IdentityCollector,
+): void {
+  const vr = meantVr(element);
+  if (!VRS[vr].text) return;
+  const { tag } = element;
+  if (vr === 'PN') {
+    for (const value of textValues(element, vr, dataSet) ?? []) collector.add('name', value);
+    return;
+  }
+  const row = isPrivate(tag) ? undefined : rowOf(tag);
+  if (row === undefined) return;
+  const code = profile.codeOfRow(row);
+  if (code === 'K') return;
+  if (vr === 'UI') {
+    for (const uid of textValues(element, vr, dataSet) ?? [])
+      if (uid !== '' && !isStandardUid(uid)) collector.addUid(uid);
+    return;
+  }
+  const kind = kindOf(tag, vr, row);
+  if (kind !== undefined) for (const value of textValues(element, vr, dataSet) ?? []) collector.add(kind, value);
+}
+
+function kindOf(tag: Tag, vr: string, row: TableRow): IdentityKind | undefined {
+  if (tag === PATIENT_BIRTH_DATE || vr === 'DA' || vr === 'DT') return 'date';
+  if (vr === 'TM' || vr === 'AS' || vr === 'CS' || vr === 'DS' || vr === 'IS') return undefined;
+  // Descriptions and characteristics speak of the patient in common words; what identifies in them is known elsewhere.
+  const { cleanDescriptors, retainPatientCharacteristics, cleanStructuredContent, cleanGraphics } = row.options;
+  if (cleanDescriptors ?? retainPatientCharacteristics ?? cleanStructuredContent ?? cleanGraphics) return undefined;
+  return PLACE.test(attributeOf(tag)?.keyword ?? '') ? 'place' : 'identifier';
+}

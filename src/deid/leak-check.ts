@@ -1,0 +1,125 @@
+/**
+ * The last look before anything leaves: everything known to identify is searched for in the whole output as it is, read
+ * anew from its bytes: preamble, file meta information, every value of every text VR, private and unknown bytes in the
+ * encodings text comes in, the headers of compressed frames, and what stands behind the data set. A find names the path,
+ * never the value.
+ *
+ * Pixels are not searched byte by byte: stored samples spell anything. Numbers, dates and times in their own VRs are
+ * not compared with identifiers either, since "12345" is one and a value of 12345 is none.
+ */
+import type { ByteSource } from '../core/bytes.ts';
+import { asciiText, latin1Text } from '../dicom/charset.ts';
+import type { DataSet, Element } from '../dicom/data-set.ts';
+import { readDataSet } from '../dicom/data-set-reader.ts';
+import { type OpenPart10, openPart10 } from '../dicom/part10.ts';
+import { groupOf, tagText } from '../dicom/tag.ts';
+import { isStandardUid } from '../dicom/uids.ts';
+import { VRS, type Vr } from '../dicom/vr.ts';
+import { meantVr, sequenceItems } from './element-policy.ts';
+import { holdsIdentity, type KnownIdentity } from './identity.ts';
+import { textValues } from './value-text.ts';
+
+export interface Leak {
+  /** `(0040,0275)[0].(0032,1060)`, `preamble`, `trailing bytes`, `fragment 3`. */
+  readonly path: string;
+}
+
+const WHOLE_VALUE_BYTES_MAX = 4 * 1024 * 1024;
+const PREAMBLE_BYTES = 128;
+const PIXEL_GROUP = 0x7fe0;
+/** Comments stand before the coded data; what is behind them is pixels. */
+const FRAGMENT_HEAD_BYTES = 16 * 1024;
+const LEAKS_MAX = 100;
+/** Values that cannot spell a name, and in which a number is not an identifier. */
+const NUMERIC: readonly Vr[] = ['DA', 'DS', 'DT', 'IS', 'TM', 'AS'];
+
+/** @throws DICOM_* where the output cannot be read: then it must not leave either */
+export function leakCheck(output: ByteSource, identity: KnownIdentity): Leak[] {
+  const leaks: Leak[] = [];
+  const open = openPart10(output);
+  const found = (path: string): void => {
+    if (leaks.length < LEAKS_MAX) leaks.push({ path });
+  };
+  if (bytesHold(output.read(0, PREAMBLE_BYTES), identity)) found('preamble');
+  checkDataSet(open.fileMeta, '', { identity, source: output, found });
+  const dataSet = readDataSet(open.source, {
+    ...open.encoding,
+    offset: open.dataSetOffset,
+    wholeValueBytesMax: WHOLE_VALUE_BYTES_MAX,
+  });
+  checkDataSet(dataSet, '', { identity, source: open.source, found });
+  return leaks;
+}
+
+/** Searches a payload: its text, and the file names and JSON keys in it. */
+export function leakCheckText(text: string, identity: KnownIdentity): Leak[] {
+  for (const uid of uidsIn(text)) if (identity.uids.has(uid)) return [{ path: 'text' }];
+  return holdsIdentity(text, identity) ? [{ path: 'text' }] : [];
+}
+
+interface Search {
+  readonly identity: KnownIdentity;
+  readonly source: OpenPart10['source'];
+  found(path: string): void;
+}
+
+function checkDataSet(dataSet: DataSet, path: string, search: Search): void {
+  for (const element of dataSet.elements()) {
+    const here = path + tagText(element.tag);
+    const items = sequenceItems(element);
+    if (items !== undefined) {
+      for (const [index, item] of items.entries()) checkDataSet(item, `${here}[${index}].`, search);
+    } else if (element.fragments !== undefined) checkFragments(element.fragments, here, search);
+    else if (holds(element, dataSet, search)) search.found(here);
+  }
+}
+
+function checkFragments(fragments: readonly { offset: number; length: number }[], path: string, search: Search): void {
+  for (const [index, { offset, length }] of fragments.entries()) {
+    if (index === 0) continue; // the Basic Offset Table
+    const head = search.source.read(offset, Math.min(length, FRAGMENT_HEAD_BYTES));
+    if (head[0] === 0xff && bytesHold(head, search.identity)) search.found(`${path} fragment ${index}`);
+  }
+}
+
+function holds(element: Element, dataSet: DataSet, { identity }: Search): boolean {
+  const { value } = element;
+  if (value === undefined || value.length === 0 || groupOf(element.tag) === PIXEL_GROUP) return false;
+  const vr = meantVr(element);
+  if (vr === 'UI') return uidsHold(latin1Text(value), identity);
+  if (NUMERIC.includes(vr)) return false;
+  if (!VRS[vr].text) return isOpaque(vr) && bytesHold(value, identity);
+  const values = textValues(element, vr, dataSet);
+  return values === undefined ? bytesHold(value, identity) : values.some((text) => textHolds(text, identity));
+}
+
+function isOpaque(vr: Vr): boolean {
+  return vr === 'UN' || vr === 'OB';
+}
+
+function uidsHold(text: string, identity: KnownIdentity): boolean {
+  return text.split('\\').some((value) => {
+    const uid = value.replace(/[\0 ]+$/, '');
+    return identity.uids.has(uid) && !isStandardUid(uid);
+  });
+}
+
+function textHolds(text: string, identity: KnownIdentity): boolean {
+  if (holdsIdentity(text, identity)) return true;
+  for (const uid of uidsIn(text)) if (identity.uids.has(uid)) return true;
+  return false;
+}
+
+function uidsIn(text: string): readonly string[] {
+  return text.match(/\d+(?:\.\d+){3,}/g) ?? [];
+}
+
+/** Bytes of no known kind, as text in the encodings that text comes in. */
+function bytesHold(bytes: Uint8Array, identity: KnownIdentity): boolean {
+  if (bytes.every((byte) => byte === 0)) return false;
+  const ascii = asciiText(bytes);
+  if (ascii !== undefined && !ascii.includes('\0')) return textHolds(ascii, identity);
+  const narrow = latin1Text(bytes);
+  if (textHolds(narrow, identity) || textHolds(narrow.replaceAll('\0', ''), identity)) return true;
+  return textHolds(new TextDecoder('utf-8').decode(bytes), identity);
+}

@@ -1,0 +1,209 @@
+/**
+ * Writes the de-identified data set: walks the original element by element, asks the policy, and writes what it answers.
+ * Values that were not read into memory (pixel data, other bulk) go from source to sink in chunks as they are, so memory
+ * does not grow with them. Sequences are written with undefined length (PS3.5 §7.5.1), elements in the order of tags.
+ */
+import type { ByteSource } from '../core/bytes.ts';
+import { LetheError } from '../core/errors.ts';
+import { type DataSet, type Element, valueBytes } from '../dicom/data-set.ts';
+import { type Tag, tagText } from '../dicom/tag.ts';
+import { swapUnits } from '../dicom/values.ts';
+import { VRS, type Vr } from '../dicom/vr.ts';
+import type { DataSetWriter } from '../dicom/writer.ts';
+import type { Replacement } from '../imaging/redact/replacement.ts';
+import { withoutMetadata } from './codestream-metadata.ts';
+import { type ElementPolicy, meantVr, type Place, TOP_LEVEL, type Verdict } from './element-policy.ts';
+import { type Addition, writeAddition } from './markers.ts';
+
+export interface RewriterOptions {
+  readonly policy: ElementPolicy;
+  readonly writer: DataSetWriter;
+  /** Byte order of the output. */
+  readonly littleEndian: boolean;
+  readonly source: ByteSource;
+  readonly additions: ReadonlyMap<Tag, Addition>;
+  readonly replacements: ReadonlyMap<Tag, Replacement>;
+  /** Bytes that native Pixel Data should have; what is beyond is no pixel and stays behind. */
+  readonly pixelBytes: number | undefined;
+}
+
+/** How many elements went which way. */
+export interface ActionCounts {
+  removed: number;
+  emptied: number;
+  replaced: number;
+  cleaned: number;
+  mapped: number;
+  kept: number;
+}
+
+const PIXEL_DATA = 0x7fe00010;
+const COPY_BYTES = 1024 * 1024;
+/** A fragment that could hold metadata is read whole; larger ones are no image that we could check. */
+const FRAGMENT_BYTES_MAX = 512 * 1024 * 1024;
+const TEXT_BYTES_MAX = 64 * 1024 * 1024;
+
+export class Rewriter {
+  readonly counts: ActionCounts = { removed: 0, emptied: 0, replaced: 0, cleaned: 0, mapped: 0, kept: 0 };
+  readonly #options: RewriterOptions;
+
+  constructor(options: RewriterOptions) {
+    this.#options = options;
+  }
+
+  writeRoot(dataSet: DataSet): void {
+    const { additions, replacements, writer } = this.#options;
+    const forced = [...new Set([...additions.keys(), ...replacements.keys()])].sort((a, b) => a - b);
+    let next = 0;
+    const writeForced = (before: number): void => {
+      for (let tag = forced[next]; tag !== undefined && tag < before; tag = forced[++next]) {
+        const addition = additions.get(tag);
+        if (addition !== undefined) writeAddition(writer, tag, addition);
+        else this.#writeReplacement(tag, replacements.get(tag));
+      }
+    };
+    for (const element of inOrder(dataSet)) {
+      writeForced(element.tag);
+      if (forced[next] === element.tag) writeForced(element.tag + 1);
+      else this.#writeElement(element, dataSet, TOP_LEVEL);
+    }
+    writeForced(Number.POSITIVE_INFINITY);
+  }
+
+  #writeElement(original: Element, dataSet: DataSet, place: Place): void {
+    const element = this.#withText(original);
+    const verdict = this.#options.policy.verdict(element, dataSet, place);
+    this.#count(verdict);
+    switch (verdict.kind) {
+      case 'remove':
+        return;
+      case 'value':
+        this.#options.writer.element(element.tag, verdict.vr, verdict.value);
+        return;
+      case 'items':
+        this.#writeItems(element, verdict.items, verdict.place);
+        return;
+      case 'keep':
+        this.#writeKept(element, dataSet);
+        return;
+    }
+  }
+
+  /** A text too long to have been read with the header is read now: it must be seen before it may stay. */
+  #withText(element: Element): Element {
+    const isLong = element.value === undefined && element.items === undefined && element.fragments === undefined;
+    if (!isLong || !VRS[meantVr(element)].text) return element;
+    return { ...element, value: valueBytes(this.#options.source, element, TEXT_BYTES_MAX) };
+  }
+
+  #writeItems(element: Element, items: readonly DataSet[], place: Place): void {
+    const { writer, policy } = this.#options;
+    writer.beginSequence(element.tag);
+    for (const item of items) {
+      const inside = policy.itemPlace(element.tag, item, place);
+      if (inside === undefined) {
+        this.counts.removed++;
+        continue;
+      }
+      writer.beginItem();
+      for (const inner of inOrder(item)) this.#writeElement(inner, item, inside);
+      writer.endItem();
+    }
+    writer.endSequence();
+  }
+
+  #writeKept(element: Element, dataSet: DataSet): void {
+    const { writer, littleEndian } = this.#options;
+    const vr = meantVr(element);
+    const isSwapped = (dataSet.littleEndian || element.vr === 'UN') !== littleEndian;
+    if (element.fragments !== undefined) this.#copyFragments(element, element.fragments);
+    else if (element.tag === PIXEL_DATA) this.#copyPixels(element, vr);
+    else if (element.value !== undefined) {
+      writer.element(element.tag, vr, isSwapped ? swapUnits(element.value, VRS[vr].unitBytes) : element.value);
+    } else {
+      if (isSwapped && VRS[vr].unitBytes > 1)
+        throw new LetheError('DEID_ACTION_FAILED', { path: tagText(element.tag) });
+      this.#copyBulk(element, vr, element.length);
+    }
+  }
+
+  #copyPixels(element: Element, vr: Vr): void {
+    const { pixelBytes } = this.#options;
+    const length = pixelBytes === undefined ? element.length : Math.min(element.length, pixelBytes);
+    if (element.value === undefined) this.#copyBulk(element, vr, length);
+    else this.#options.writer.element(element.tag, vr, element.value.subarray(0, length));
+  }
+
+  #copyBulk(element: Element, vr: Vr, length: number): void {
+    const { writer } = this.#options;
+    writer.beginBulk(element.tag, vr, length);
+    this.#copyRange(element.offset, length);
+    writer.endBulk();
+  }
+
+  #copyRange(offset: number, length: number): void {
+    const { writer, source } = this.#options;
+    for (let position = 0; position < length; ) {
+      const chunk = source.read(offset + position, Math.min(COPY_BYTES, length - position));
+      if (chunk.length === 0) throw new LetheError('DICOM_TRUNCATED', { offset: offset + position });
+      writer.bulkData(chunk);
+      position += chunk.length;
+    }
+  }
+
+  #copyFragments(element: Element, fragments: readonly { offset: number; length: number }[]): void {
+    const { writer, source } = this.#options;
+    writer.beginFragments(element.tag, element.vr === 'OW' ? 'OW' : 'OB');
+    for (const [index, { offset, length }] of fragments.entries()) {
+      writer.fragment(length);
+      // The first is the Basic Offset Table (PS3.5 A.4).
+      const isImage = index > 0 && length > 1 && length <= FRAGMENT_BYTES_MAX && source.read(offset, 1)[0] === 0xff;
+      if (isImage) writer.bulkData(withoutMetadata(source.read(offset, length)));
+      else this.#copyRange(offset, length);
+      writer.endBulk();
+    }
+    writer.endFragments();
+  }
+
+  #writeReplacement(tag: Tag, replacement: Replacement | undefined): void {
+    const { writer } = this.#options;
+    if (replacement === undefined || replacement.kind === 'remove') return;
+    if (replacement.kind === 'value') {
+      writer.element(tag, replacement.vr, replacement.value);
+      return;
+    }
+    if (replacement.kind === 'bulk') {
+      writer.beginBulk(tag, replacement.vr, replacement.length);
+      for (const chunk of replacement.chunks()) writer.bulkData(chunk);
+      writer.endBulk();
+      return;
+    }
+    writer.beginFragments(tag, replacement.vr);
+    writer.fragment(0);
+    writer.endBulk();
+    for (const fragment of replacement.fragments()) {
+      writer.fragment(fragment.length);
+      writer.bulkData(fragment);
+      writer.endBulk();
+    }
+    writer.endFragments();
+  }
+
+  #count(verdict: Verdict): void {
+    const { counts } = this;
+    if (verdict.kind === 'remove') counts.removed++;
+    else if (verdict.action === 'Z') counts.emptied++;
+    else if (verdict.action === 'D') counts.replaced++;
+    else if (verdict.action === 'U') counts.mapped++;
+    else if (verdict.action === 'C') counts.cleaned++;
+    else counts.kept++;
+  }
+}
+
+/** By tag, each once: of duplicates the last, which is the one that lookups answer. */
+export function inOrder(dataSet: DataSet): Iterable<Element> {
+  if (dataSet.warnings.length === 0) return dataSet.elements();
+  const byTag = new Map<Tag, Element>();
+  for (const element of dataSet.elements()) byTag.set(element.tag, element);
+  return [...byTag.values()].sort((a, b) => a.tag - b.tag);
+}

@@ -1,0 +1,159 @@
+/**
+ * The actions that make a new value: keyed identifiers, dummies, mapped UIDs, shifted dates, capped ages, cleaned texts.
+ * Each answers the bytes of the new value, or undefined where the action cannot be carried out on what is there: the
+ * caller then does what leaves less.
+ */
+import type { DataSet, Element } from '../dicom/data-set.ts';
+import { attributeOf } from '../dicom/dictionary.ts';
+import { isStandardUid } from '../dicom/uids.ts';
+import type { Vr } from '../dicom/vr.ts';
+import { encodeText } from '../dicom/writer.ts';
+import { dummyValue } from './actions.ts';
+import { cleanText, scrubText } from './clean-text.ts';
+import { isTime, shiftDate, shiftDateTime } from './dates.ts';
+import type { Instance } from './instance.ts';
+import { encodedText, textValues } from './value-text.ts';
+
+const PATIENT_NAME = 0x00100010;
+const PATIENT_ID = 0x00100020;
+const ACCESSION_NUMBER = 0x00080050;
+const STUDY_ID = 0x00200010;
+const STUDY_ID_CHARACTERS = 16;
+const KEYED_CHARACTERS = 16;
+const KEYED = /(?:ID|Identifier|SerialNumber|StationName|Number)$/;
+const KEYED_VRS: readonly Vr[] = ['LO', 'SH', 'UC', 'ST', 'LT', 'UT'];
+const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const AGE = /^(\d{1,3})([DWMY])$/;
+/** Ages above this are one age: fewer people reach each of them (45 CFR 164.514(b)(2)(i)(C)). */
+const AGE_YEARS_MAX = 89;
+const AGE_ABOVE = '090Y';
+const UNITS_IN_A_YEAR: Readonly<Record<string, number>> = { D: 365.25, W: 52.18, M: 12, Y: 1 };
+
+export class ValueActions {
+  readonly #instance: Instance;
+
+  constructor(instance: Instance) {
+    this.#instance = instance;
+  }
+
+  /** The pseudonym of an attribute that has one of its own; undefined for every other. */
+  identifier(element: Element, dataSet: DataSet): Uint8Array | undefined {
+    const instance = this.#instance;
+    const isRoot = dataSet === instance.dataSet;
+    const { pseudonyms } = instance;
+    const original = dataSet.string(element.tag);
+    switch (element.tag) {
+      case PATIENT_NAME:
+        return isRoot ? encodeText(pseudonyms.patientId(instance.patient), 'PN') : undefined;
+      case PATIENT_ID:
+        if (isRoot) return encodeText(pseudonyms.patientId(instance.patient), 'LO');
+        return original === undefined ? undefined : encodeText(pseudonyms.patientId(original), 'LO');
+      case ACCESSION_NUMBER:
+        if (!isRoot && original === undefined) return undefined;
+        return encodeText(pseudonyms.accessionNumber(original, instance.studyInstanceUid), 'SH');
+      case STUDY_ID:
+        return original === undefined
+          ? undefined
+          : encodeText(
+              pseudonyms.text('study id', `${instance.studyInstanceUid}\0${original}`, STUDY_ID_CHARACTERS),
+              'SH',
+            );
+      default:
+        return undefined;
+    }
+  }
+
+  /** For a rule that asks for a pseudonym, of any attribute. */
+  pseudonym(element: Element, vr: Vr, dataSet: DataSet): Uint8Array {
+    return this.identifier(element, dataSet) ?? this.#keyed(element, vr, dataSet) ?? dummyValue(vr);
+  }
+
+  /** A dummy that says nothing; of numbers and names of things one that is the same for the same thing. */
+  dummy(element: Element, vr: Vr, dataSet: DataSet): Uint8Array {
+    if (vr === 'UI' && element.value !== undefined) return this.uids(element.value);
+    const isKeyed = KEYED_VRS.includes(vr) && KEYED.test(attributeOf(element.tag)?.keyword ?? '');
+    return (isKeyed ? this.#keyed(element, vr, dataSet) : undefined) ?? dummyValue(vr);
+  }
+
+  /** Well-known UIDs stay (PS3.15 §E.1.1 asks for what identifies instances). */
+  uids(value: Uint8Array): Uint8Array {
+    const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
+    const mapped = text
+      .replace(/[\0 ]+$/, '')
+      .split('\\')
+      .map((uid) => (uid === '' || isStandardUid(uid) ? uid : this.#instance.pseudonyms.uid(uid)));
+    return encodeText(mapped.join('\\'), 'UI');
+  }
+
+  /** The value without what identifies; the same bytes where nothing did. */
+  clean(element: Element, vr: Vr, dataSet: DataSet, treatment: 'clean' | 'scrub'): Uint8Array | undefined {
+    if (element.value === undefined) return undefined;
+    if (vr === 'UI') return this.uids(element.value);
+    const values = textValues(element, vr, dataSet);
+    if (values === undefined) return undefined;
+    let changed = false;
+    const cleaned: string[] = [];
+    for (const value of values) {
+      const now = value === '' ? '' : this.#cleanValue(value, vr, treatment);
+      if (now === undefined) return undefined;
+      changed ||= now !== value;
+      cleaned.push(now);
+    }
+    if (!changed) return element.value;
+    return cleaned.every((value) => value === '') ? undefined : encodedText(cleaned, vr, dataSet);
+  }
+
+  #cleanValue(value: string, vr: Vr, treatment: 'clean' | 'scrub'): string | undefined {
+    const { identity } = this.#instance;
+    switch (vr) {
+      case 'DA':
+        return this.#date(value, shiftDate);
+      case 'DT':
+        return this.#date(value, shiftDateTime);
+      case 'TM':
+        return isTime(value) && !this.#areDatesRemoved() ? value : undefined;
+      case 'AS':
+        return cappedAge(value);
+      case 'DS':
+      case 'IS':
+        return NUMBER.test(value) ? value : cleanText(value, identity);
+      case 'PN':
+      case 'AE':
+      case 'UR':
+        return undefined;
+      default:
+        return treatment === 'scrub' ? scrubText(value, identity) : cleanText(value, identity);
+    }
+  }
+
+  #date(value: string, shift: (value: string, days: number) => string | undefined): string | undefined {
+    const { options } = this.#instance.profile;
+    if (options.has('retainLongitudinalFullDates')) return shift(value, 0) === undefined ? undefined : value;
+    return options.has('retainLongitudinalModifiedDates') ? shift(value, this.#instance.shiftDays) : undefined;
+  }
+
+  #areDatesRemoved(): boolean {
+    const { options } = this.#instance.profile;
+    return !options.has('retainLongitudinalFullDates') && !options.has('retainLongitudinalModifiedDates');
+  }
+
+  #keyed(element: Element, vr: Vr, dataSet: DataSet): Uint8Array | undefined {
+    const values = textValues(element, vr, dataSet);
+    if (values === undefined || values.length === 0) return undefined;
+    const { pseudonyms } = this.#instance;
+    const purpose = `element ${element.tag}`;
+    return encodeText(
+      values.map((value) => (value === '' ? '' : pseudonyms.text(purpose, value, KEYED_CHARACTERS))),
+      vr,
+    );
+  }
+}
+
+/** PS3.5 Table 6.2-1 AS; undefined for what is no age. */
+export function cappedAge(value: string): string | undefined {
+  const parts = AGE.exec(value);
+  if (parts === null) return undefined;
+  const [, count = '', unit = ''] = parts;
+  const years = Number(count) / (UNITS_IN_A_YEAR[unit] ?? 1);
+  return years >= AGE_YEARS_MAX + 1 ? AGE_ABOVE : value;
+}
