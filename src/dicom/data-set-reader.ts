@@ -20,6 +20,8 @@ export interface ReadDataSetOptions {
   readonly headerBytesMax?: number;
   /** Leaves out Pixel Data (7FE0,0008), (7FE0,0009), (7FE0,0010) at the top level and all that follows. */
   readonly stopAtPixelData?: boolean;
+  /** Ends with Pixel Data (7FE0,0010) at the top level: what stands behind, a data set or not, is not looked at. */
+  readonly endAfterPixelData?: boolean;
 }
 
 export const HEADER_BYTES_MAX = 256 * 1024 * 1024;
@@ -85,6 +87,8 @@ class DataSetBuilder {
   readonly #tokenizer: DataSetTokenizer;
   readonly #headerBytesMax: number;
   readonly #stopAtPixelData: boolean;
+  readonly #endAfterPixelData: boolean;
+  #endsWithBulk = false;
   readonly #open: Open[] = [];
   #dataSet: DataSet;
   #cost = 0;
@@ -96,6 +100,7 @@ class DataSetBuilder {
     this.#tokenizer = tokenizer;
     this.#headerBytesMax = options.headerBytesMax ?? HEADER_BYTES_MAX;
     this.#stopAtPixelData = options.stopAtPixelData ?? false;
+    this.#endAfterPixelData = options.endAfterPixelData ?? false;
   }
 
   /** The next values are views of a chunk of this size; the first of them keeps the whole chunk in memory. */
@@ -116,11 +121,12 @@ class DataSetBuilder {
           length: token.length,
           value: token.value,
         });
-        return true;
+        return !this.#isLast(token);
       case 'bulk-start':
         if (this.#stops(token)) return false;
         this.#charge(token.tag, ELEMENT_COST_BYTES);
         this.#dataSet.append({ tag: token.tag, vr: token.vr, offset: token.offset, length: token.length });
+        this.#endsWithBulk = this.#isLast(token);
         return true;
       case 'sequence-start':
       case 'fragments-start':
@@ -138,14 +144,20 @@ class DataSetBuilder {
         this.#innermost().fragments?.push({ offset: token.offset, length: token.length });
         return true;
       case 'sequence-end':
-      case 'fragments-end':
         this.#finish();
         return true;
-      case 'bulk-data':
+      case 'fragments-end':
+        return !this.#isLast({ tag: this.#finish(), depth: token.depth });
       case 'bulk-end':
+        return !this.#endsWithBulk;
+      case 'bulk-data':
       case 'fragment-end':
         return true;
     }
+  }
+
+  #isLast({ tag, depth }: { tag: Tag; depth: number }): boolean {
+    return this.#endAfterPixelData && depth === 0 && tag === LAST_PIXEL_DATA;
   }
 
   #stops(token: { tag: Tag; depth: number }): boolean {
@@ -167,12 +179,13 @@ class DataSetBuilder {
     open.items?.push(this.#dataSet);
   }
 
-  #finish(): void {
+  #finish(): Tag {
     const { tag, vr, offset, owner, items, fragments } = this.#innermost();
     this.#open.pop();
     const base = { tag, vr, offset, length: this.#tokenizer.offset - offset };
     const element: Element = items === undefined ? { ...base, fragments: fragments ?? [] } : { ...base, items };
     owner.append(element);
+    return tag;
   }
 
   #innermost(): Open {
