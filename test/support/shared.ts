@@ -13,5 +13,7 @@ export function sharedPath(...parts: string[]): string {
 
 /** For `test(name, { skip: skipWithout('corpus') }, ...)`: false where it exists, else the reason. */
 export function skipWithout(part: 'corpus' | 'phi-set' | 'standard'): string | false {
-  return existsSync(join(ROOT, part)) ? false : `no ${part} beside the project (set LETHE_SHARED to a folder that has one)`;
+  return existsSync(join(ROOT, part))
+    ? false
+    : `no ${part} beside the project (set LETHE_SHARED to a folder that has one)`;
 }
