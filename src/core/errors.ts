@@ -152,6 +152,12 @@ export const ERRORS = {
     dimseStatus: 0xa900,
     message: 'SOP Class or SOP Instance UID of the command and of the data set differ.',
   },
+  DIMSE_SOP_CLASS_NOT_SUPPORTED: {
+    blame: 'peer',
+    disposition: 'reject',
+    dimseStatus: 0x0122,
+    message: 'The presentation context is not one for this operation.',
+  },
   DIMSE_DATA_SET_UNREADABLE: {
     blame: 'peer',
     disposition: 'reject',

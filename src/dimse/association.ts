@@ -3,8 +3,8 @@
  * bytes with back-pressure in both directions. It knows PDUs and states and no DIMSE; whoever uses it is the
  * "service-user" of the Standard and hears of primitives through `AssociationUser`.
  *
- * Timers, each separate: ARTIM (PS3.8 §9.1.5), idle (no byte came), PDU (a PDU began and does not go on; it is the idle
- * timer with a shorter limit), write (bytes wait and the peer takes none). All end in an abort and a closed socket.
+ * Timers, each separate: ARTIM (PS3.8 §9.1.5), idle (no byte came and nothing is being worked on), PDU (one has begun
+ * and hardly goes on), write (bytes wait and the peer takes none). All end in an abort and a closed socket.
  */
 import type { Socket } from 'node:net';
 import { LetheError, toLetheError } from '../core/errors.ts';
@@ -25,7 +25,7 @@ import { type Effect, type Event, isPossible, type State, step } from './upper-l
 export interface AssociationTimers {
   readonly artimTimeoutMs: number;
   readonly idleTimeoutMs: number;
-  /** A PDU that has begun must go on within this. */
+  /** A PDU that has begun must end, or bring some kilobytes more, within this. */
   readonly pduTimeoutMs: number;
   /** Bytes for the peer must be taken within this. */
   readonly writeTimeoutMs: number;
@@ -65,6 +65,8 @@ export interface AssociationUser {
   /** A-RELEASE indication: answer by `respondRelease` when all is done. */
   onReleaseRequest?(): void;
   onReleased?(): void;
+  /** Something is being worked on for the peer, who has nothing to say meanwhile: silence is not idleness. */
+  busy?(): boolean;
   onEnd(end: AssociationEnd): void;
   /** The socket is closed; nothing follows. Called once. */
   onClosed(): void;
@@ -75,6 +77,8 @@ const WRITE_HIGH_WATER_BYTES = 1024 * 1024;
 const TIMER_CHECKS = 4; // per shortest limit: a timer fires at most a quarter late, and costs nothing per byte
 const TIMER_CHECK_MS_MIN = 25;
 const CLOSE_GRACE_MS = 1000; // for the last PDU to leave before the socket is destroyed
+/** Less than this within the PDU timeout is no progress: one byte a minute would keep an association for ever. */
+const PDU_PROGRESS_BYTES = 4096;
 
 interface Context {
   readonly pdu?: ControlPdu;
@@ -97,7 +101,13 @@ export class Association {
   #closed = false;
   #lastReadMs: number;
   #lastWriteMs: number;
+  /** When a PDU last ended or went on by enough, and what came since. */
+  #progressMs: number;
+  #progressBytes = 0;
   #peerEnded = false;
+  /** Wrong bytes came: where the next PDU begins is not known, so nothing more is read. */
+  #spent = false;
+  #closeGrace: NodeJS.Timeout | undefined;
 
   /** The acceptor's socket is open; the requestor's may still be connecting. */
   constructor(socket: Socket, options: AssociationOptions, user: AssociationUser) {
@@ -107,6 +117,7 @@ export class Association {
     this.#reader = new PduReader({ maxPduLengthBytes: options.maxPduLengthBytes });
     this.#lastReadMs = performance.now();
     this.#lastWriteMs = this.#lastReadMs;
+    this.#progressMs = this.#lastReadMs;
     socket.setNoDelay(true); // a PDU is one write: waiting for more would only delay it
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
     socket.on('end', () => this.#onTransportEnd(undefined));
@@ -122,6 +133,11 @@ export class Association {
 
   get state(): State {
     return this.#state;
+  }
+
+  /** Accepted and neither released nor aborted: what limits on associations count. */
+  get established(): boolean {
+    return this.#state !== 'Sta1' && this.#state !== 'Sta2' && this.#state !== 'Sta4' && this.#state !== 'Sta13';
   }
 
   /** The requestor's transport connection is there (TLS handshake included). */
@@ -178,26 +194,41 @@ export class Association {
     else this.#socket.destroy();
   }
 
-  /** Stops reading the socket: the service-user has enough for now. */
+  /** Closes the connection without a word: for a peer that was told and stays. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /**
+   * The service-user has enough for now. The socket itself is stopped by the first bytes that come all the same: a peer
+   * that waits for its answer sends none, and stopping and starting would cost two system calls an instance.
+   */
   pause(): void {
     this.#paused = true;
-    this.#socket.pause();
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
     this.#lastReadMs = performance.now(); // the silence was ours
+    this.#progressMs = this.#lastReadMs;
     this.#drain();
-    if (!this.#paused && !this.#closed) this.#socket.resume();
-    if (this.#peerEnded && !this.#paused) this.#onTransportEnd(undefined);
+    if (this.#paused || this.#closed) return;
+    if (this.#peerEnded) this.#onTransportEnd(undefined);
+    else if (this.#socket.isPaused()) this.#socket.resume();
   }
 
   #onData(bytes: Buffer): void {
     this.#lastReadMs = performance.now();
-    if (this.#state === 'Sta1') return; // closing: nothing is expected any more
+    if (this.#state === 'Sta1' || this.#spent) return; // closing: nothing is expected any more
+    this.#progressBytes += bytes.length;
     this.#reader.push(bytes);
-    this.#drain();
+    if (this.#paused) this.#socket.pause();
+    else this.#drain();
+    if (this.#progressBytes >= PDU_PROGRESS_BYTES || !this.#reader.insidePdu) {
+      this.#progressBytes = 0;
+      this.#progressMs = this.#lastReadMs;
+    }
   }
 
   /** Takes PDUs as long as there are whole ones (PDVs: parts of ones) and the user wants them. */
@@ -214,6 +245,7 @@ export class Association {
         else this.#onPdu(token);
       }
     } catch (error) {
+      this.#spent = true;
       this.#invalid(toLetheError(error));
     } finally {
       this.#draining = false;
@@ -332,39 +364,41 @@ export class Association {
 
   /** Lets what was written leave, then makes sure that the socket is gone. */
   #endSocket(): void {
+    if (this.#socket.connecting) {
+      this.#socket.destroy();
+      return;
+    }
     this.#socket.end();
     this.#socket.resume(); // what still comes is read away, or the close would never be seen
-    setTimeout(() => this.#socket.destroy(), CLOSE_GRACE_MS).unref();
+    this.#closeGrace ??= setTimeout(() => this.#socket.destroy(), CLOSE_GRACE_MS).unref();
   }
 
   #checkTimers(): void {
     const now = performance.now();
     const { idleTimeoutMs, pduTimeoutMs, writeTimeoutMs } = this.#options.timers;
     if (this.#socket.writableLength > 0 && now - this.#lastWriteMs > writeTimeoutMs) {
-      this.#user.onEnd({ kind: 'transport', error: new LetheError('DIMSE_TIMEOUT', { timer: 'write' }) });
-      this.#socket.destroy();
+      this.#endTransport(new LetheError('DIMSE_TIMEOUT', { timer: 'write' }));
       return;
     }
-    if (
-      this.#paused ||
-      this.#state === 'Sta2' ||
-      this.#state === 'Sta13' ||
-      this.#state === 'Sta1' ||
-      this.#state === 'Sta4'
-    )
-      return;
-    const limit = this.#reader.insidePdu ? Math.min(pduTimeoutMs, idleTimeoutMs) : idleTimeoutMs;
-    if (now - this.#lastReadMs <= limit) return;
-    const error = new LetheError('DIMSE_TIMEOUT', { timer: this.#reader.insidePdu ? 'pdu' : 'idle' });
-    this.abortAsProvider(ABORT_REASON.unspecified, error);
+    if (this.#paused || !this.established) return; // ARTIM has the states around an association
+    const inside = this.#reader.insidePdu;
+    if (inside && now - this.#progressMs > pduTimeoutMs) this.#timedOut('pdu');
+    else if (!inside && now - this.#lastReadMs > idleTimeoutMs && this.#user.busy?.() !== true) this.#timedOut('idle');
+  }
+
+  #timedOut(timer: string): void {
+    this.abortAsProvider(ABORT_REASON.unspecified, new LetheError('DIMSE_TIMEOUT', { timer }));
   }
 
   #onTransportEnd(error: Error | undefined): void {
     this.#peerEnded = true;
     // What came before the end is still to be heard, unless the user is busy: then after it resumes.
     if (this.#paused && error === undefined) return;
-    if (isPossible(this.#state, 'Evt17'))
-      this.#fire('Evt17', error === undefined ? {} : { error: transportError(error) });
+    this.#endTransport(error === undefined ? undefined : transportError(error));
+  }
+
+  #endTransport(error: LetheError | undefined): void {
+    if (isPossible(this.#state, 'Evt17')) this.#fire('Evt17', error === undefined ? {} : { error });
     this.#socket.destroy();
   }
 
@@ -374,6 +408,7 @@ export class Association {
     if (isPossible(this.#state, 'Evt17')) this.#fire('Evt17');
     this.#state = 'Sta1';
     clearTimeout(this.#artim);
+    clearTimeout(this.#closeGrace);
     clearInterval(this.#watch);
     this.#user.onClosed();
   }

@@ -48,7 +48,14 @@ export interface NegotiatedContext {
 export function protocolRefusal(request: AssociateRq): Rejection | undefined {
   if ((request.protocolVersion & PROTOCOL_VERSION) === 0) return REJECTION.protocolVersionNotSupported;
   if (request.applicationContext !== APPLICATION_CONTEXT) return REJECTION.applicationContextNotSupported;
+  if (!isAeTitle(request.calledAeTitle)) return REJECTION.calledAeTitleNotRecognized;
+  if (!isAeTitle(request.callingAeTitle)) return REJECTION.callingAeTitleNotRecognized;
   return undefined;
+}
+
+/** Not only spaces, at most 16 characters, no backslash, no control character (PS3.5 §6.2, VR AE). */
+function isAeTitle(title: string): boolean {
+  return /^[\x20-\x5b\x5d-\x7e]{1,16}$/.test(title) && title.trim() !== '';
 }
 
 /** AE titles are compared without leading and trailing spaces (PS3.5 §6.2). */
@@ -56,9 +63,11 @@ export function sameAeTitle(a: string, b: string): boolean {
   return a.trim() === b.trim();
 }
 
+/** `identityAccepted`: the requestor's user identity was verified, which a positive response tells it. */
 export function negotiate(
   request: AssociateRq,
   policy: NegotiationPolicy,
+  identityAccepted = false,
 ): { response: AssociateAc; contexts: NegotiatedContext[] } {
   const answers = request.contexts.map((context) => answer(context, request, policy));
   const contexts = answers.flatMap((context, index) => {
@@ -74,7 +83,7 @@ export function negotiate(
     callingAeTitle: request.callingAeTitle,
     applicationContext: APPLICATION_CONTEXT,
     contexts: answers,
-    userInformation: userInformation(request, policy),
+    userInformation: userInformation(request, policy, identityAccepted),
   };
   return { response, contexts };
 }
@@ -86,6 +95,9 @@ function answer(
 ): PresentationContextAc {
   if (!isServed(context.abstractSyntax, request, policy))
     return refused(context, CONTEXT_RESULT.abstractSyntaxNotSupported);
+  // A requestor that will not be SCU has nothing to say to an SCP (PS3.7 §D.3.3.4).
+  if (request.userInformation.roles?.some((role) => role.sopClassUid === context.abstractSyntax && !role.scu) === true)
+    return refused(context, CONTEXT_RESULT.userRejection);
   const transferSyntax = chooseTransferSyntax(context, policy);
   if (transferSyntax === undefined) return refused(context, CONTEXT_RESULT.transferSyntaxesNotSupported);
   return { id: context.id, result: CONTEXT_RESULT.acceptance, transferSyntax };
@@ -124,7 +136,7 @@ function chooseTransferSyntax(context: PresentationContextRq, policy: Negotiatio
 }
 
 /** PS3.7 §D.3.3: an item is answered only when it was asked. */
-function userInformation(request: AssociateRq, policy: NegotiationPolicy): UserInformation {
+function userInformation(request: AssociateRq, policy: NegotiationPolicy, identityAccepted: boolean): UserInformation {
   const asked = request.userInformation;
   const window = asked.asyncWindow;
   const performed = policy.operationsPerformedMax;
@@ -138,7 +150,7 @@ function userInformation(request: AssociateRq, policy: NegotiationPolicy): UserI
       : {
           asyncWindow: {
             invoked: window.invoked === 0 ? performed : Math.min(window.invoked, performed),
-            performed: 1,
+            performed: 1, // what we may invoke: one N-EVENT-REPORT at a time
           },
         }),
     ...(asked.roles === undefined
@@ -151,7 +163,10 @@ function userInformation(request: AssociateRq, policy: NegotiationPolicy): UserI
             .filter(({ sopClassUid }) => STORAGE_SOP_CLASSES.has(sopClassUid))
             .map(({ sopClassUid }) => ({ sopClassUid, information: LEVEL_2_STORAGE })),
         }),
-    ...(asked.userIdentity?.positiveResponseRequested === true ? { userIdentityResponse: new Uint8Array(0) } : {}),
+    // The response is empty for a username and for a JSON Web Token (PS3.7 §D.3.3.7.2).
+    ...(identityAccepted && asked.userIdentity?.positiveResponseRequested === true
+      ? { userIdentityResponse: new Uint8Array(0) }
+      : {}),
   };
 }
 

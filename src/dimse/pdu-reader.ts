@@ -19,6 +19,7 @@ const PDU_HEADER_BYTES = 6;
 /** Item-length, presentation-context-ID, message control header. */
 const PDV_HEADER_BYTES = 6;
 const EMPTY = new Uint8Array(0);
+const CHUNKS_MAX = 256;
 
 /**
  * Tolerance: some senders count the received maximum as the length of a PDV's data and add its header, or the PDU's.
@@ -47,7 +48,7 @@ interface OpenPdv {
 export class PduReader {
   readonly #maxPduLengthBytes: number;
   readonly #controlPduBytesMax: number;
-  readonly #chunks: Uint8Array[] = [];
+  #chunks: Uint8Array[] = [];
   // Position in #chunks[0]; 0 ≤ #position ≤ #chunks[0].length
   #position = 0;
   #buffered = 0;
@@ -65,6 +66,11 @@ export class PduReader {
     if (bytes.length === 0) return;
     this.#chunks.push(bytes);
     this.#buffered += bytes.length;
+    // A PDU that is collected may come byte by byte: joined now and then, it costs what its bytes cost and no more.
+    if (this.#chunks.length > CHUNKS_MAX) {
+      this.#chunks = [this.#peek(this.#buffered) ?? EMPTY];
+      this.#position = 0;
+    }
   }
 
   /** True while a PDU has begun and is not complete. */

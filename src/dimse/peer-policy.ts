@@ -31,11 +31,18 @@ function fits(peer: Peer, caller: Caller): boolean {
   return peer.host === undefined || isWithin(caller.remoteAddress, peer.host);
 }
 
+/** Says at the start what would otherwise show when the first peer calls. @throws CONFIG_INVALID */
+export function checkPeers(policy: PeerPolicy): void {
+  if (policy === 'any') return;
+  for (const { host } of policy) if (host !== undefined) isWithin('127.0.0.1', host);
+}
+
 /** @throws CONFIG_INVALID where `network` is neither an address nor a network */
 export function isWithin(address: string, network: string): boolean {
   const [base = '', bits] = network.split('/');
   const family = isIPv4(base) ? 'ipv4' : isIPv6(base) ? 'ipv6' : undefined;
-  if (family === undefined)
+  const prefixMax = family === 'ipv4' ? 32 : 128;
+  if (family === undefined || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= prefixMax)))
     throw new LetheError('CONFIG_INVALID', { key: 'dicom.peers', problem: 'host is no address and no network' });
   const list = new BlockList();
   if (bits === undefined) list.addAddress(base, family);

@@ -16,6 +16,8 @@ export interface AssociationFacts {
   readonly customer: string | undefined;
   readonly profile: string | undefined;
   readonly tls: boolean;
+  /** Of an accepted user identity (PS3.7 §D.3.3.7). */
+  readonly user: string | undefined;
   /** Implementation Version Name of the peer; empty where it sent none. */
   readonly implementation: string;
 }

@@ -8,7 +8,8 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { LetheError } from '../core/errors.ts';
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../core/version.ts';
 import { ASSOCIATION_TIMERS, Association, type AssociationEnd, type AssociationTimers } from './association.ts';
-import { COMMAND, type CommandSet, NO_DATA_SET, writeCommand } from './command.ts';
+import { COMMAND, type CommandSet, NO_DATA_SET, responseTo, STATUS, writeCommand } from './command.ts';
+import { fragmentsOf } from './fragments.ts';
 import { MessageAssembler } from './message-assembler.ts';
 import { type NegotiatedContext, VERIFICATION } from './negotiation.ts';
 import {
@@ -35,8 +36,10 @@ export interface StorageScuOptions {
   /** Makes it a TLS connection; certificates as `node:tls` takes them. */
   readonly tls?: ConnectionOptions;
   readonly connectTimeoutMs?: number;
-  /** The longest wait for an answer to a request. */
+  /** The longest wait for an answer to a request, from when the last of it was sent. */
   readonly dimseTimeoutMs?: number;
+  /** Gives up connecting and negotiating; an association that stands is ended by `abort`. */
+  readonly signal?: AbortSignal;
   readonly timers?: Partial<AssociationTimers>;
   readonly maxPduLengthBytes?: number;
   /** Requests in progress at once that we ask for; the peer may grant fewer. */
@@ -47,7 +50,10 @@ export interface StoreOperation {
   readonly sopClassUid: string;
   readonly sopInstanceUid: string;
   readonly transferSyntaxUid: string;
-  /** The data set without file meta information, in `transferSyntaxUid`. */
+  /**
+   * The data set without file meta information, in `transferSyntaxUid`. A chunk is kept by reference until the peer has
+   * taken it: the source does not reuse its buffer.
+   */
   readonly dataSet: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   readonly priority?: 'high' | 'normal' | 'low';
 }
@@ -64,24 +70,35 @@ const MAX_PDU_LENGTH_BYTES = 256 * 1024;
 /** Where a peer sets no limit: large enough that headers cost nothing, small enough that two fit the socket's buffer. */
 const FRAGMENT_BYTES_MAX = 256 * 1024;
 const PRIORITY = { normal: 0, high: 1, low: 2 } as const; // PS3.7 §9.3.1.1
-const STATUS_MASK = 0x8000;
+const RESPONSE_BIT = 0x8000; // of the Command Field (PS3.7 §E.1)
+const MESSAGE_ID_MAX = 0xffff;
 
-interface Pending {
+/** One request from when it was asked for until it is answered or hopeless. */
+interface Operation {
+  readonly contextId: number;
+  readonly command: Omit<CommandSet, 'messageId'>;
+  readonly dataSet: StoreOperation['dataSet'] | undefined;
   resolve(response: OperationResponse): void;
   reject(error: LetheError): void;
-  timer: NodeJS.Timeout;
+  timer: NodeJS.Timeout | undefined;
 }
 
 export class StorageScu {
   readonly #options: StorageScuOptions;
   readonly #association: Association;
-  readonly #pending = new Map<number, Pending>();
+  /** All that are not settled, whether sent or waiting for their turn. */
+  readonly #operations = new Set<Operation>();
+  /** Those that were sent, by message id. */
+  readonly #sent = new Map<number, Operation>();
   readonly #assembler: MessageAssembler;
   readonly #established = Promise.withResolvers<AssociateAc>();
   readonly #released = Promise.withResolvers<void>();
   #contexts: NegotiatedContext[] = [];
   #peerMaxPduLengthBytes = 0;
+  /** Requests that may be unanswered at once (PS3.7 §D.3.3.3). */
+  #window = 1;
   #messageId = 0;
+  #settled = Promise.withResolvers<void>();
   /** Data sets are sent one after the other, even where answers may come in any order (PS3.8 §E.1). */
   #sending: Promise<unknown> = Promise.resolve();
   #failure: LetheError | undefined;
@@ -89,7 +106,7 @@ export class StorageScu {
   private constructor(socket: Socket, options: StorageScuOptions) {
     this.#options = options;
     this.#assembler = new MessageAssembler({
-      onCommand: (command) => this.#onResponse(command),
+      onCommand: (command, contextId) => this.#onCommand(command, contextId),
       onData: () => undefined,
       onDataEnd: () => undefined,
     });
@@ -116,9 +133,12 @@ export class StorageScu {
 
   /**
    * Connects and negotiates.
-   * @throws DELIVERY_UNREACHABLE, DIMSE_ASSOCIATION_REJECTED, DIMSE_ASSOCIATION_ABORTED, DIMSE_TIMEOUT
+   * @throws DELIVERY_UNREACHABLE, DIMSE_ASSOCIATION_REJECTED, DIMSE_ASSOCIATION_ABORTED (also for `signal`), DIMSE_TIMEOUT
    */
   static async connect(options: StorageScuOptions): Promise<StorageScu> {
+    const { signal } = options;
+    const isStopped = () => signal?.aborted === true;
+    if (isStopped()) throw stopped();
     const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
     const socket =
       options.tls === undefined
@@ -126,17 +146,21 @@ export class StorageScu {
         : connectTls({ ...options.tls, host: options.host, port: options.port });
     const scu = new StorageScu(socket, options);
     const timer = setTimeout(() => scu.#giveUp(new LetheError('DIMSE_TIMEOUT', { timer: 'connect' })), timeoutMs);
+    const onStop = () => scu.#giveUp(stopped());
+    signal?.addEventListener('abort', onStop, { once: true });
     try {
       await opened(socket, options.tls !== undefined);
       scu.#association.connected(requestOf(options));
       scu.#onAccepted(await scu.#established.promise);
     } catch (error) {
+      const failure = scu.#failure;
       scu.abort();
       // Not reached is more than "aborted", which is what the association itself makes of it.
       const unreachable = error instanceof LetheError && error.code === 'DELIVERY_UNREACHABLE';
-      throw unreachable ? error : (scu.#failure ?? error);
+      throw unreachable && !isStopped() ? error : (failure ?? error);
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', onStop);
     }
     return scu;
   }
@@ -179,9 +203,9 @@ export class StorageScu {
     return this.#request(context.id, command, operation.dataSet);
   }
 
-  /** Orderly end: resolves when the peer agreed or is gone. */
+  /** Orderly end, after every request in progress: resolves when the peer agreed or is gone. Never rejects. */
   async release(): Promise<void> {
-    await this.#sending.catch(() => undefined);
+    while (this.#operations.size > 0) await this.#settled.promise;
     this.#association.release();
     const timer = setTimeout(
       () => this.abort(),
@@ -191,12 +215,19 @@ export class StorageScu {
     clearTimeout(timer);
   }
 
+  /** Ends the association at once: whatever waits is rejected now, not when the peer has closed its side. */
   abort(): void {
+    this.#fail(new LetheError('DIMSE_ASSOCIATION_ABORTED', { what: 'by this side' }));
     this.#association.abort();
+    this.#released.resolve();
   }
 
   #onAccepted(response: AssociateAc): void {
-    this.#peerMaxPduLengthBytes = response.userInformation.maxPduLengthBytes;
+    const { maxPduLengthBytes, asyncWindow } = response.userInformation;
+    this.#peerMaxPduLengthBytes = maxPduLengthBytes;
+    const asked = this.#options.operationsInvoked ?? 1;
+    const granted = asyncWindow?.invoked ?? 1;
+    this.#window = granted === 0 ? Math.max(1, asked) : Math.min(granted, Math.max(1, asked));
     const proposed = requestOf(this.#options).contexts;
     this.#contexts = response.contexts
       .filter(({ result }) => result === CONTEXT_RESULT.acceptance)
@@ -218,67 +249,67 @@ export class StorageScu {
     dataSet?: StoreOperation['dataSet'],
   ): Promise<OperationResponse> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const messageId = this.#nextMessageId();
-    const answered = this.#await(messageId);
-    const send = this.#sending.then(() => this.#send(contextId, { ...command, messageId }, dataSet));
-    this.#sending = send.catch((error: unknown) => {
-      // A source that fails in the middle of a data set leaves a message that cannot be finished.
-      if (error instanceof LetheError) this.#giveUp(error);
-      else this.#giveUp(new LetheError('INVARIANT', { what: 'data set source' }, { cause: error }));
+    return new Promise((resolve, reject) => {
+      const operation: Operation = { contextId, command, dataSet, resolve, reject, timer: undefined };
+      this.#operations.add(operation);
+      this.#sending = this.#sending.then(() => this.#send(operation));
     });
-    return answered;
   }
 
+  /** Waits for its turn within the window, then sends. Never rejects: a failure ends the association. */
+  async #send(operation: Operation): Promise<void> {
+    while (this.#failure === undefined && this.#sent.size >= this.#window) await this.#settled.promise;
+    if (this.#failure !== undefined) return;
+    const messageId = this.#nextMessageId();
+    this.#sent.set(messageId, operation);
+    try {
+      await this.#sendMessage(operation.contextId, { ...operation.command, messageId }, operation.dataSet);
+    } catch (error) {
+      // A source that fails in the middle of a data set leaves a message that cannot be finished.
+      const known = error instanceof LetheError;
+      this.#giveUp(known ? error : new LetheError('INVARIANT', { what: 'data set source' }, { cause: error }));
+      return;
+    }
+    if (!this.#operations.has(operation)) return;
+    const timeoutMs = this.#options.dimseTimeoutMs ?? DIMSE_TIMEOUT_MS;
+    const timeout = () => this.#giveUp(new LetheError('DIMSE_TIMEOUT', { timer: 'dimse', timeoutMs }));
+    operation.timer = setTimeout(timeout, timeoutMs);
+  }
+
+  /** Message ids count round; one that is still unanswered is passed over. */
   #nextMessageId(): number {
-    this.#messageId = (this.#messageId % 0xffff) + 1;
+    do this.#messageId = (this.#messageId % MESSAGE_ID_MAX) + 1;
+    while (this.#sent.has(this.#messageId));
     return this.#messageId;
   }
 
-  #await(messageId: number): Promise<OperationResponse> {
-    return new Promise((resolve, reject) => {
-      const timeoutMs = this.#options.dimseTimeoutMs ?? DIMSE_TIMEOUT_MS;
-      const timer = setTimeout(
-        () => this.#giveUp(new LetheError('DIMSE_TIMEOUT', { timer: 'dimse', timeoutMs })),
-        timeoutMs,
-      );
-      this.#pending.set(messageId, { resolve, reject, timer });
-    });
-  }
-
-  async #send(contextId: number, command: CommandSet, dataSet: StoreOperation['dataSet'] | undefined): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
+  async #sendMessage(contextId: number, command: CommandSet, dataSet: StoreOperation['dataSet'] | undefined) {
     this.#association.send([commandPdus(contextId, writeCommand(command), this.#peerMaxPduLengthBytes)]);
     if (dataSet === undefined) return;
-    const fragmentMax = pdvDataBytesMax(
-      this.#peerMaxPduLengthBytes === 0 ? FRAGMENT_BYTES_MAX : this.#peerMaxPduLengthBytes,
-      FRAGMENT_BYTES_MAX,
-    );
-    let held: Uint8Array | undefined; // one fragment behind, so that the last one can say so
-    for await (const chunk of dataSet) {
-      for (let position = 0; position < chunk.length; position += fragmentMax) {
-        if (held !== undefined) await this.#sendFragment(contextId, held, false);
-        held = chunk.subarray(position, position + fragmentMax);
-      }
+    const max = pdvDataBytesMax(this.#peerMaxPduLengthBytes, FRAGMENT_BYTES_MAX);
+    for await (const { bytes, last } of fragmentsOf(dataSet, Math.min(max, FRAGMENT_BYTES_MAX))) {
+      if (this.#failure !== undefined) throw this.#failure;
+      const header = dataTfHeader({ contextId, command: false, last, length: bytes.length });
+      if (!this.#association.send([header, bytes])) await this.#association.drained();
     }
-    await this.#sendFragment(contextId, held ?? new Uint8Array(0), true);
   }
 
-  async #sendFragment(contextId: number, bytes: Uint8Array, last: boolean): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
-    const more = this.#association.send([
-      dataTfHeader({ contextId, command: false, last, length: bytes.length }),
-      bytes,
-    ]);
-    if (!more) await this.#association.drained();
-  }
-
-  #onResponse(command: CommandSet): void {
+  #onCommand(command: CommandSet, contextId: number): void {
+    if ((command.commandField & RESPONSE_BIT) === 0) {
+      // Nothing is served on this side of the association.
+      if (command.commandField === COMMAND['C-CANCEL-RQ']) return;
+      const response = writeCommand(responseTo(command, { status: STATUS.unrecognizedOperation }));
+      this.#association.send([commandPdus(contextId, response, this.#peerMaxPduLengthBytes)]);
+      return;
+    }
     const messageId = command.messageIdBeingRespondedTo ?? 0;
-    const pending = this.#pending.get(messageId);
-    if (pending === undefined || (command.commandField & STATUS_MASK) === 0) return; // nothing we asked for
-    this.#pending.delete(messageId);
-    clearTimeout(pending.timer);
-    pending.resolve({ status: command.status ?? 0x0110, errorComment: command.errorComment });
+    const operation = this.#sent.get(messageId);
+    if (operation === undefined) return; // nothing we asked for
+    this.#sent.delete(messageId);
+    this.#operations.delete(operation);
+    clearTimeout(operation.timer);
+    operation.resolve({ status: command.status ?? STATUS.processingFailure, errorComment: command.errorComment });
+    this.#wake();
   }
 
   #giveUp(error: LetheError): void {
@@ -289,12 +320,23 @@ export class StorageScu {
   #fail(error: LetheError): void {
     this.#failure ??= error;
     this.#established.reject(this.#failure);
-    for (const pending of this.#pending.values()) {
-      clearTimeout(pending.timer);
-      pending.reject(this.#failure);
+    for (const operation of this.#operations) {
+      clearTimeout(operation.timer);
+      operation.reject(this.#failure);
     }
-    this.#pending.clear();
+    this.#operations.clear();
+    this.#sent.clear();
+    this.#wake();
   }
+
+  #wake(): void {
+    this.#settled.resolve();
+    this.#settled = Promise.withResolvers<void>();
+  }
+}
+
+function stopped(): LetheError {
+  return new LetheError('DIMSE_ASSOCIATION_ABORTED', { what: 'stopped' });
 }
 
 /** PS3.8 §7.1.1. One presentation context an abstract syntax and transfer syntax that is proposed. */

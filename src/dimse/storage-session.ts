@@ -18,10 +18,11 @@ import {
 } from './command.ts';
 import { DataSetInspector } from './data-set-inspector.ts';
 import { MessageAssembler } from './message-assembler.ts';
-import { type NegotiatedContext, VERIFICATION } from './negotiation.ts';
+import { type NegotiatedContext, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION } from './negotiation.ts';
 import { ABORT_REASON, type PdvSlice } from './pdu.ts';
 import { abortReasonOf } from './pdu-reader.ts';
 import { commandPdus } from './pdu-writer.ts';
+import { refusalOf } from './refusal.ts';
 import type { AssociationFacts, IncomingStore, StorageAssociation, StoreResponse } from './storage-handler.ts';
 
 export interface SessionOptions {
@@ -46,6 +47,9 @@ interface Receiving {
 }
 
 const UID_CHARACTERS_MAX = 64;
+/** Statuses Bxxx: stored, with a remark (PS3.7 §C.4). */
+const WARNING_MASK = 0xf000;
+const WARNING = 0xb000;
 const UID_CHARACTERS = /^[0-9.]+$/;
 
 export class StorageSession {
@@ -83,6 +87,11 @@ export class StorageSession {
       const known = toLetheError(error);
       this.#options.association.abortAsProvider(abortReasonOf(known), known);
     }
+  }
+
+  /** Something is being made durable: the peer waits for us, not we for it. */
+  get busy(): boolean {
+    return this.#inProgress.size > 0 && this.#receiving === undefined;
   }
 
   /** A-RELEASE was asked for: answered when everything in progress is. */
@@ -132,7 +141,7 @@ export class StorageSession {
       contextId,
       inspector: new DataSetInspector(transferSyntaxOf(transferSyntaxUid)),
       store: undefined,
-      refusal: this.#requestRefusal(command),
+      refusal: this.#requestRefusal(command, contextId),
     };
     this.#receiving = receiving;
     const messageId = command.messageId ?? 0;
@@ -141,7 +150,10 @@ export class StorageSession {
     if (!hasDataSet(command)) this.#onDataEnd();
   }
 
-  #requestRefusal(command: CommandSet): LetheError | undefined {
+  #requestRefusal(command: CommandSet, contextId: number): LetheError | undefined {
+    const abstractSyntax = this.#contexts.get(contextId)?.abstractSyntax;
+    if (abstractSyntax === VERIFICATION || abstractSyntax === STORAGE_COMMITMENT_PUSH_MODEL)
+      return new LetheError('DIMSE_SOP_CLASS_NOT_SUPPORTED');
     const uid = command.affectedSopInstanceUid ?? '';
     if (!hasDataSet(command) || command.affectedSopClassUid === undefined)
       return new LetheError('DIMSE_COMMAND_MALFORMED', { field: 'data set' });
@@ -207,7 +219,7 @@ export class StorageSession {
     const response = await this.#responseOf(receiving);
     // A duplicate invocation is answered without forgetting the request that is really in progress.
     if (receiving.refusal?.code !== 'DIMSE_DUPLICATE_INVOCATION') this.#inProgress.delete(request.messageId ?? 0);
-    if (response.status === STATUS.success) this.instances++;
+    if (response.status === STATUS.success || (response.status & WARNING_MASK) === WARNING) this.instances++;
     this.#respond(request, contextId, response);
     this.#respondRelease();
   }
@@ -258,12 +270,8 @@ function mismatchOf(request: CommandSet, findings: ReturnType<DataSetInspector['
   const differs = (said: string | undefined, found: string | undefined) =>
     found !== undefined && found !== '' && found !== said;
   if (differs(request.affectedSopClassUid, findings.sopClassUid))
-    return new LetheError('DIMSE_SOP_CLASS_MISMATCH', { element: '(0008,0016)' });
+    return new LetheError('DIMSE_SOP_CLASS_MISMATCH', { tag: 0x00080016 });
   if (differs(request.affectedSopInstanceUid, findings.sopInstanceUid))
-    return new LetheError('DIMSE_SOP_CLASS_MISMATCH', { element: '(0008,0018)' });
+    return new LetheError('DIMSE_SOP_CLASS_MISMATCH', { tag: 0x00080018 });
   return undefined;
-}
-
-function refusalOf(error: LetheError): StoreResponse {
-  return { status: error.row.dimseStatus ?? STATUS.processingFailure, errorComment: error.row.message };
 }
