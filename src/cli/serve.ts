@@ -27,13 +27,14 @@ const STOP_DEADLINE_MS = 29_000; // the interface promises 30 s
 async function serve({ options, cwd, env, terminal }: Invocation): Promise<number> {
   const loaded = loadConfiguration({ path: textOption(options, 'config'), cwd, env });
   const logger = createLogger(loaded.configuration.logLevel);
+  const stopped = signalled(); // listened for from the first moment: a stop during the start is a stop
   const running = await startAll(loaded, { logger, env });
   const http =
     running.http === undefined ? '' : `, console http://${loaded.configuration.http.host}:${running.http.port}`;
   terminal.note(
     `lethe: listening for DICOM on ${loaded.configuration.dicom.host}:${running.gateway.ports.dicom ?? '-'}${http}`,
   );
-  const reason = await signalled();
+  const reason = await stopped;
   const deadline = setTimeout(() => process.exit(EXIT.failure), STOP_DEADLINE_MS);
   await running.stop(reason);
   clearTimeout(deadline);

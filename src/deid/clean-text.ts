@@ -22,6 +22,9 @@ const PATTERNS: readonly RegExp[] = [
   /\b\d{1,2}[ .-]?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ .,-]*\d{2,4}\b/giu,
   /\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -]\d{1,2},?[ -]+\d{2,4}\b/giu,
   /(?:\+\d{1,3}[ .-]?)?\(?\b\d{2,5}\)?[ ./-]\d{3,4}[ .-]?\d{2,4}(?:[ .-]?\d{2,4})?\b/g, // telephone
+  /\b\d{3}[-. ]\d{4}\b/g, // telephone within one area
+  /\b\d{1,2}(?:st|nd|rd|th)?[ .-]?(?:of )?(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b)/giu, // a day without its year
+  /\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.?[ -]\d{1,2}(?:st|nd|rd|th)?\b/giu,
   /\b\d{3}-\d{2}-\d{4}\b/g, // social security
   new RegExp(`\\b\\d{1,5}[a-z]?[ ,]+(?:[\\p{L}.'-]+ +){1,4}(?:${STREETS})\\b\\.?`, 'giu'),
   /\b\d+(?:\.\d+){3,}\b/g, // UIDs, IP addresses
