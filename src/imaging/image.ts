@@ -6,7 +6,7 @@
  */
 import { LetheError } from '../core/errors.ts';
 import type { Part10File } from '../dicom/part10.ts';
-import { loadDecoder } from './codec.ts';
+import { codecFor } from './codec.ts';
 import type { DecodedFrame } from './decoded-frame.ts';
 import { describeImage, type ImageDescription, type ImageLimits } from './image-description.ts';
 import { openPixelData, type PixelData } from './pixel-data.ts';
@@ -23,10 +23,10 @@ export type ImageFile = Pick<Part10File, 'dataSet' | 'source' | 'transferSyntax'
 
 /** @throws IMAGING_SYNTAX_UNSUPPORTED, IMAGING_PIXEL_DATA_MISSING, IMAGING_DESCRIPTION_INVALID, IMAGING_TOO_LARGE */
 export async function openImage(part10: ImageFile, limits?: ImageLimits): Promise<OpenedImage> {
-  const decoder = loadDecoder(part10.transferSyntax);
+  const codec = codecFor(part10.transferSyntax);
   const declared = describeImage(part10.dataSet, part10.transferSyntax, limits);
   const pixelData = openPixelData(part10, declared);
-  const decodeFrame = await decoder;
+  const decodeFrame = await codec.load();
   const { description, frameCount } = pixelData;
   return {
     description,

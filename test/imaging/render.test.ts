@@ -186,3 +186,12 @@ test('pictures are the same pixels without a file around them', async () => {
     assert.deepEqual([...picture.samples], [...(await sharp(frame?.bytes).toColourspace('b-w').raw().toBuffer())]);
   }
 });
+
+test('what is wrong with the description is said, also where the decoder is missing as well', async () => {
+  const jpegXl = imageFile(
+    { Rows: 0, PixelData: ['OB', { fragments: [new Uint8Array(0)] }] },
+    '1.2.840.10008.1.2.4.110',
+  );
+  // A decoder that is loaded beside this check and fails would be a rejection that nobody awaits.
+  await assert.rejects(renderFrames(jpegXl, { format: 'png' }).next(), { code: 'IMAGING_DESCRIPTION_INVALID' });
+});
