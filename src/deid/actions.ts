@@ -11,30 +11,32 @@ import type { ActionCode, AttributeType } from './tables.ts';
 export type Action = 'X' | 'Z' | 'D' | 'K' | 'C' | 'U';
 
 /**
- * Settles a choice. The condition of Types 1C and 2C is taken as met, since the attribute is there; where the IOD is not
- * known, the choice that keeps any IOD valid is taken.
+ * Settles a choice. The condition of Types 1C and 2C is taken as met, since the attribute is there. Where the choice
+ * allows an empty value, or UIDs that are mapped, it is taken over removal also for Type 3: both leave nothing that
+ * identifies, and the instance stays valid by editions of PS3.3 that made the attribute Type 2 or 1 since. Where the IOD is
+ * not known, the choice that keeps any IOD valid is taken. An attribute of Type 2 whose action is X is emptied.
  */
-export function settle(code: ActionCode, type: AttributeType | undefined): Action {
+export function settle(code: ActionCode, type: AttributeType | undefined, isSequence = false): Action {
   const needsValue = type === undefined || type === '1' || type === '1C';
-  const needsElement = needsValue || type === '2' || type === '2C';
+  const isEmptyAllowed = type === '2' || type === '2C';
+  // A sequence of Type 3 must have an item where it is present.
+  const emptied = isSequence && type === '3' ? 'X' : 'Z';
   switch (code) {
     case 'Z/D':
       return needsValue ? 'D' : 'Z';
-    case 'X/Z':
-      return needsElement ? 'Z' : 'X';
-    case 'X/D':
     case 'X/Z/D':
-      return needsValue ? 'D' : needsElement ? 'Z' : 'X';
+      return needsValue ? 'D' : emptied;
+    case 'X/Z':
+      return emptied;
+    case 'X/D':
+      return needsValue ? 'D' : isEmptyAllowed ? 'Z' : 'X';
     case 'X/Z/U*':
-      return needsValue ? 'U' : needsElement ? 'Z' : 'X';
+      return 'U';
+    case 'X':
+      return isEmptyAllowed ? 'Z' : 'X';
     default:
       return code;
   }
-}
-
-/** True where `settle` would look at the Type. */
-export function isChoice(code: ActionCode): boolean {
-  return code.length > 1;
 }
 
 export const DUMMY_NAME = 'ANONYMOUS';

@@ -63,7 +63,7 @@ function addWords(text: string, spans: Span[]): void {
   let names = 0; // words yet to come that must be a person's name
   words.forEach((word, index) => {
     const original = text.slice(word.start, word.end);
-    if (TITLES.has(word.text)) {
+    if (isTitle(word.text, original)) {
       names = NAMES_AFTER_TITLE_MAX;
       spans.push(word);
       return;
@@ -76,6 +76,11 @@ function addWords(text: string, spans: Span[]): void {
     names = 0;
     if (!mayStay(text, words, index, word)) spans.push(word);
   });
+}
+
+/** MR, MS and DR in capitals are modalities, unless everything is in capitals; then the name goes as an unknown word. */
+function isTitle(word: string, original: string): boolean {
+  return TITLES.has(word) && (original !== original.toUpperCase() || !isCommonWord(word));
 }
 
 /** Between a title and a name, and between two parts of a name, stands nothing that ends a sentence. */

@@ -22,20 +22,36 @@ const FIXED_LENGTH_MAX = 16;
 /** What decoders look at, by the first letters of the segment: JFIF without thumbnail, Adobe's transform, HP's in JPEG-LS. */
 const NEEDED: Readonly<Record<number, string>> = { [APP0]: 'JFIF', [APP8]: 'mrfx', [APP14]: 'Adobe' };
 
-/** The bytes of one fragment without metadata: the same array where there is none, else a copy. */
-export function withoutMetadata(fragment: Uint8Array): Uint8Array {
-  if (fragment[0] !== MARKER) return fragment;
-  if (fragment[1] === SOI) return cleanJpeg(fragment);
-  return fragment[1] === J2K_SOC ? cleanJpeg2000(fragment) : fragment;
+interface Range {
+  readonly start: number;
+  readonly end: number;
 }
 
-function cleanJpeg(fragment: Uint8Array): Uint8Array {
-  let clean = fragment;
+/** The bytes of one fragment without metadata: the same array where there is none, else a copy. */
+export function withoutMetadata(fragment: Uint8Array): Uint8Array {
+  const ranges = metadataRanges(fragment);
+  if (ranges.length === 0) return fragment;
+  const clean = fragment.slice();
+  for (const { start, end } of ranges) clean.fill(0, start, end);
+  return clean;
+}
+
+/** Where metadata stand in one fragment that is not all zeros. */
+export function metadataRanges(fragment: Uint8Array): Range[] {
+  if (fragment[0] !== MARKER) return [];
+  const ranges = fragment[1] === SOI ? inJpeg(fragment) : fragment[1] === J2K_SOC ? inJpeg2000(fragment) : [];
+  return ranges
+    .map(({ start, end }) => ({ start, end: Math.min(end, fragment.length) }))
+    .filter(({ start, end }) => fragment.subarray(start, end).some((byte) => byte !== 0));
+}
+
+function inJpeg(fragment: Uint8Array): Range[] {
+  const ranges: Range[] = [];
   let at = 2;
   while (at + 4 <= fragment.length) {
     if (fragment[at] !== MARKER) {
       at = fragment.indexOf(MARKER, at);
-      if (at < 0) return clean;
+      if (at < 0) return ranges;
       continue;
     }
     const marker = fragment[at + 1] ?? 0;
@@ -46,12 +62,12 @@ function cleanJpeg(fragment: Uint8Array): Uint8Array {
     else {
       const length = u16(fragment, at + 2);
       if (marker === COM || (marker >= APP0 && marker <= APP15 && !isNeeded(fragment, at, marker))) {
-        clean = blank(clean, fragment, at + 4, at + 2 + length);
+        ranges.push({ start: at + 4, end: at + 2 + length });
       }
       at += 2 + Math.max(2, length);
     }
   }
-  return afterEnd(clean, fragment, at, EOI);
+  return [...ranges, ...afterEnd(fragment, at, EOI)];
 }
 
 function isNeeded(fragment: Uint8Array, at: number, marker: number): boolean {
@@ -64,15 +80,15 @@ function isNeeded(fragment: Uint8Array, at: number, marker: number): boolean {
 }
 
 /** Marker segments of the main header and of every tile-part header; coded data are passed over by Psot. */
-function cleanJpeg2000(fragment: Uint8Array): Uint8Array {
-  let clean = fragment;
+function inJpeg2000(fragment: Uint8Array): Range[] {
+  const ranges: Range[] = [];
   let at = 2;
   let tilePartEnd = 0;
   while (at + 4 <= fragment.length && fragment[at] === MARKER) {
     const marker = fragment[at + 1] ?? 0;
     if (marker === J2K_EOC) break;
     if (marker === J2K_SOD) {
-      if (tilePartEnd <= at) return clean; // Psot 0: the tile-part goes on to the end
+      if (tilePartEnd <= at) return ranges; // Psot 0: the tile-part goes on to the end
       at = tilePartEnd;
       continue;
     }
@@ -82,24 +98,15 @@ function cleanJpeg2000(fragment: Uint8Array): Uint8Array {
       tilePartEnd = tilePartBytes === 0 ? 0 : at + tilePartBytes;
     }
     // Rcom stays: it says whether the comment is text.
-    if (marker === J2K_COM) clean = blank(clean, fragment, at + 6, at + 2 + length);
+    if (marker === J2K_COM) ranges.push({ start: at + 6, end: at + 2 + length });
     at += 2 + Math.max(2, length);
   }
-  return afterEnd(clean, fragment, at, J2K_EOC);
+  return [...ranges, ...afterEnd(fragment, at, J2K_EOC)];
 }
 
-function afterEnd(clean: Uint8Array, fragment: Uint8Array, at: number, end: number): Uint8Array {
-  if (fragment[at] !== MARKER || fragment[at + 1] !== end) return clean;
-  for (let index = at + 2; index < fragment.length; index++) {
-    if (fragment[index] !== 0) return blank(clean, fragment, at + 2, fragment.length);
-  }
-  return clean;
-}
-
-function blank(clean: Uint8Array, original: Uint8Array, start: number, end: number): Uint8Array {
-  const copy = clean === original ? original.slice() : clean;
-  copy.fill(0, start, Math.min(end, copy.length));
-  return copy;
+function afterEnd(fragment: Uint8Array, at: number, end: number): Range[] {
+  if (fragment[at] !== MARKER || fragment[at + 1] !== end) return [];
+  return at + 2 < fragment.length ? [{ start: at + 2, end: fragment.length }] : [];
 }
 
 function u16(bytes: Uint8Array, at: number): number {

@@ -86,7 +86,7 @@ export class ElementPolicy {
     const code = profile.codeOf(tag);
     if (code === undefined) return this.#unlisted(element, dataSet, place);
     const type = typeOf(this.#instance.sopClassUid, place.parent, tag);
-    return this.#apply(settle(code, type), element, dataSet, place, 'table');
+    return this.#apply(settle(code, type, meantVr(element) === 'SQ'), element, dataSet, place, 'table');
   }
 
   /** The place of an item's elements; undefined where the whole item goes. */

@@ -59,8 +59,14 @@ export class IdentityCollector {
   }
 
   #addName(value: string): void {
-    for (const { text } of wordsOf(value)) {
-      if (IDEOGRAPHIC.test(text) ? text.length >= 2 : text.length >= NAME_CHARACTERS_MIN) this.#addWord(text);
+    const parts = wordsOf(value).map(({ text }) => text);
+    for (const [index, part] of parts.entries()) {
+      if (IDEOGRAPHIC.test(part) ? part.length >= 2 : part.length >= NAME_CHARACTERS_MIN) this.#addWord(part);
+      // Two words that mean something else apart name a person together: "May Stone", "Stone, May".
+      const next = parts[index + 1];
+      if (next === undefined || part.length < 2 || next.length < 2) continue;
+      this.#addSequence([part, next]);
+      this.#addSequence([next, part]);
     }
   }
 
@@ -106,6 +112,11 @@ export class IdentityCollector {
       return;
     }
     if (parts.every((part) => isCommonWord(part))) return;
+    this.#addSequence(parts);
+  }
+
+  #addSequence(parts: readonly string[]): void {
+    const [first = ''] = parts;
     const others = this.#phrases.get(first) ?? [];
     others.push([...parts]);
     this.#phrases.set(first, others);

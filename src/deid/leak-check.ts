@@ -15,6 +15,7 @@ import { type OpenPart10, openPart10 } from '../dicom/part10.ts';
 import { groupOf, tagText } from '../dicom/tag.ts';
 import { isStandardUid } from '../dicom/uids.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
+import { metadataRanges } from './codestream-metadata.ts';
 import { meantVr, sequenceItems } from './element-policy.ts';
 import { holdsIdentity, type KnownIdentity } from './identity.ts';
 import { textValues } from './value-text.ts';
@@ -27,8 +28,6 @@ export interface Leak {
 const WHOLE_VALUE_BYTES_MAX = 4 * 1024 * 1024;
 const PREAMBLE_BYTES = 128;
 const PIXEL_GROUP = 0x7fe0;
-/** Comments stand before the coded data; what is behind them is pixels. */
-const FRAGMENT_HEAD_BYTES = 16 * 1024;
 const LEAKS_MAX = 100;
 /** Values that cannot spell a name, and in which a number is not an identifier. */
 const NUMERIC: readonly Vr[] = ['DA', 'DS', 'DT', 'IS', 'TM', 'AS'];
@@ -77,8 +76,12 @@ function checkDataSet(dataSet: DataSet, path: string, search: Search): void {
 function checkFragments(fragments: readonly { offset: number; length: number }[], path: string, search: Search): void {
   for (const [index, { offset, length }] of fragments.entries()) {
     if (index === 0) continue; // the Basic Offset Table
-    const head = search.source.read(offset, Math.min(length, FRAGMENT_HEAD_BYTES));
-    if (head[0] === 0xff && bytesHold(head, search.identity)) search.found(`${path} fragment ${index}`);
+    if (search.source.read(offset, 1)[0] !== 0xff) continue;
+    const fragment = search.source.read(offset, length);
+    const isFound = metadataRanges(fragment).some(({ start, end }) =>
+      bytesHold(fragment.subarray(start, end), search.identity),
+    );
+    if (isFound) search.found(`${path} fragment ${index}`);
   }
 }
 

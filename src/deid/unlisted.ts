@@ -18,7 +18,7 @@ export type TextTreatment = 'keep' | 'scrub' | 'clean' | 'dummy' | 'remove';
 export const UNLISTED_TO_REMOVE: ReadonlySet<Tag> = new Set([0x00080001, 0x00880200, 0xfffcfffc]);
 
 const SPECIFIC_CHARACTER_SET = 0x00080005;
-/** UIDs that name kinds of things, not things. */
+/** UIDs that name kinds of things, not things; scrubbed, since some senders put an instance's UID there. */
 const KIND_UID =
   /(?:SOPClassUID|SOPClassesSupported|TransferSyntaxUID|CodingSchemeUID|ContextUID|MappingResourceUID|ContextGroupExtensionCreatorUID|SOPClassesInStudy)$/;
 /** Long strings that name equipment and how it works. */
@@ -32,7 +32,7 @@ export function textTreatment(tag: Tag, vr: Vr, because: Because): TextTreatment
   const keyword = attributeOf(tag)?.keyword ?? '';
   switch (vr) {
     case 'UI':
-      return KIND_UID.test(keyword) ? 'keep' : 'clean';
+      return KIND_UID.test(keyword) ? 'scrub' : 'clean';
     case 'DA':
     case 'DT':
     case 'TM':

@@ -3,9 +3,11 @@
  * Each answers the bytes of the new value, or undefined where the action cannot be carried out on what is there: the
  * caller then does what leaves less.
  */
+import { latin1Text } from '../dicom/charset.ts';
 import type { DataSet, Element } from '../dicom/data-set.ts';
 import { attributeOf } from '../dicom/dictionary.ts';
 import { isStandardUid } from '../dicom/uids.ts';
+import { splitText } from '../dicom/values.ts';
 import type { Vr } from '../dicom/vr.ts';
 import { encodeText } from '../dicom/writer.ts';
 import { dummyValue } from './actions.ts';
@@ -77,18 +79,28 @@ export class ValueActions {
 
   /** Well-known UIDs stay (PS3.15 §E.1.1 asks for what identifies instances). */
   uids(value: Uint8Array): Uint8Array {
-    const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
-    const mapped = text
-      .replace(/[\0 ]+$/, '')
-      .split('\\')
-      .map((uid) => (uid === '' || isStandardUid(uid) ? uid : this.#instance.pseudonyms.uid(uid)));
-    return encodeText(mapped.join('\\'), 'UI');
+    return this.#mapped(value, (uid) => !isStandardUid(uid));
+  }
+
+  #knownUids(value: Uint8Array): Uint8Array {
+    const { uids } = this.#instance.identity;
+    return this.#mapped(value, (uid) => uids.has(uid));
+  }
+
+  #mapped(value: Uint8Array, isMapped: (uid: string) => boolean): Uint8Array {
+    let changed = false;
+    const uids = splitText(latin1Text(value), 'UI').map((uid) => {
+      if (uid === '' || !isMapped(uid)) return uid;
+      changed = true;
+      return this.#instance.pseudonyms.uid(uid);
+    });
+    return changed ? encodeText(uids, 'UI') : value;
   }
 
   /** The value without what identifies; the same bytes where nothing did. */
   clean(element: Element, vr: Vr, dataSet: DataSet, treatment: 'clean' | 'scrub'): Uint8Array | undefined {
     if (element.value === undefined) return undefined;
-    if (vr === 'UI') return this.uids(element.value);
+    if (vr === 'UI') return treatment === 'scrub' ? this.#knownUids(element.value) : this.uids(element.value);
     const values = textValues(element, vr, dataSet);
     if (values === undefined) return undefined;
     let changed = false;

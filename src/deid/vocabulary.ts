@@ -5,10 +5,11 @@
  *
  * All lower case; a plural of a listed word counts as listed.
  */
+import { CONCEPT_WORDS } from './concept-words.generated.ts';
 import { STANDARD_WORDS } from './standard-words.generated.ts';
 
-/** Attribute names hold these too, but a text that holds one speaks of a person or a place next. */
-const NOT_FROM_THE_STANDARD = 'avenue doctor lane miss mister mrs road street';
+/** The Standard's names hold these too, but they are more often a person's name, or what stands before one. */
+const NOT_FROM_THE_STANDARD = 'avenue doctor fox lane miss mister mrs road rose street walker wright';
 
 const GENERAL = `
 a about above absent accident according across added additional adequate adult after again against all almost along
@@ -103,8 +104,17 @@ ptv gtv ctv itv oar oars couch bolus beam beams arc arcs vmat imrt sbrt srs hdr 
 ac acr ajax amp ant asc avg avf avl avr bil bilat bx calc cc ce cect chol circ cmt cns con cont cp crani cspine tspine lspine ctdi dlp dlyd des dicom dist dlp cr dx mg io px pt nm ot rf sc sm xc opt oct ecg hd kos sr seg reg rtdose rtstruct rtplan rtimage doc inf lt rt ll rl ul ur lul lll rul rml rll luq ruq llq rlq mlo cco xcc ml lm sio fb iso el ei di mar mbir idose safire admire veo dls fbp osem tof psf psftof gauss hann hamming butterworth shepp logan wnr bright
 hounsfield hu suv suvmax suvbw bqml cps cpm counts mci mbq kbq kev mev ml mg kg lb cm mm um nm mmol mol msec sec min hr hz khz mhz ghz ppm db deg rad rpm bpm fps mgy msv usv
 microvolt millivolt volt microgram milligram gram kilogram millimeter millimetre centimeter centimetre meter metre micrometer liter litre milliliter second millisecond newton pascal joule watt kelvin celsius becquerel curie gray sievert tesla percent ratio index
+headfirst feetfirst supine prone decubitus recumbent standing seated petct petmr spectct ctac mrac nac attn attncorr uncorrected standardized standardised uptake lean bodyweight lbm bsa ecc wo woc nocontrast withcontrast pre pst delay dly arterialphase venousphase smartprep bolustrack bolustracking surestart premonitoring monitoring caredose dosereport protocolname patientprotocol mr ms dr
 artificial intelligence automatic semiautomatic manual detection classification probability confidence score heatmap overlay mask model inference
 microscope slide specimen tissue stain stained hematoxylin eosin haematoxylin brightfield fluorescence illumination spectrum paraffin embedding fixation formalin block cassette section smear cytology histology immunohistochemistry antigen
+`;
+
+/** Body parts as one word, as Body Part Examined (0018,0015) has them (PS3.16 Annex L). */
+const BODY_PARTS = `
+abdomenpelvis acjoint antecubitalv atlantoaxial atlantooccip baclvein bileduct biliarytract brainstem chestabdomen chestabdpelvis chestabd cervix claviclesnd colorectal csp cspine cranialfossa cubitalfossa duodenum ctspine ctjunction
+endoarterial endocardiac endoesophageal endometrium endonasal endonasopharyn endorectal endorenal endoureteric endourethral endovaginal endovascular endovenous endovesical extremity femoralartery femoralvein
+forefoot genitalia headneck headbrain hippocampus humeralhead hypogastric iliacartery intestine jointspace lspine lsspine ltspine lexrtemity lowerlimb lowerleg lowerextremity maxillofacial neckchest neckchestabdomen neckchestabdpelv nosesinus orbitals panoramic patellofemoral
+pelvislowextremt penis popliteal pulmonaryartery radiusulna retroperitoneum sacrococcygeal scjoint shoulderjoint sijoint sinuses skullbase spinalcord spinecerv splenic ssp sternoclavicular subclavian tlspine tspine tmjoint tibiafibula thoracolumbar totalbody uexremity upperarm upperlimb upperextremity ureters vertebra wholebody wholespine wrightjoint zygoma
 `;
 
 const DEVICES = `
@@ -133,7 +143,7 @@ const TECHNICAL_NAMES =
 
 /** A person's name follows these, or stands before them. */
 export const TITLES = setOf(
-  'dr drs doctor doc mr mrs ms miss mister prof professor md phd rn np rt pa frau herr mme madame monsieur sra senor señor señora dott don dona',
+  'dr drs doctor doc mr mrs ms miss mister prof professor md phd frau herr mme madame monsieur sra senor señor señora dott dona',
 );
 export const NAME_FOLLOWS = setOf(
   'for by ref tech contact physician radiologist technologist technician operator nurse cc attn signed name called named',
@@ -153,10 +163,12 @@ export function isCommonWord(word: string): boolean {
 function commonWords(): ReadonlySet<string> {
   const all = new Set([
     ...setOf(STANDARD_WORDS),
+    ...setOf(CONCEPT_WORDS),
     ...setOf(GENERAL),
     ...setOf(ANATOMY),
     ...setOf(FINDINGS),
     ...setOf(PROTOCOL),
+    ...setOf(BODY_PARTS),
     ...setOf(DEVICES),
     ...setOf(TECHNICAL_NAMES),
   ]);
