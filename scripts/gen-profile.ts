@@ -61,6 +61,14 @@ const OPTION_LETTERS: Readonly<Record<string, string>> = {
   cleanGraphics: 'g',
 };
 
+/** What editions of PS3.3 after 2008 made stricter, by module. */
+const NEWER_TYPES: Readonly<Record<string, readonly string[]>> = {
+  multiframefunctionalgroups: ['00080023:1', '00080033:1'],
+  wholeslidemicroscopyimage: ['0008002A:1', '00080023:1', '00080033:1'],
+  microscopybulksimpleannotations: ['00080023:1', '00080033:1'],
+  rtseries: ['00081070:2'],
+};
+
 function load<Value>(name: string): Value {
   return JSON.parse(readFileSync(join(folder, name), 'utf8')) as Value;
 }
@@ -135,15 +143,21 @@ function writeTypes(): void {
   const types = load<TypeTable>('ps3.3-attribute-types.json');
   const iods = load<IodTable>('sop-iod-modules.json');
   const actions = load<Table<ActionRow>>('ps3.15-e1-1.json');
-  const listed = new Set(actions.rows.flatMap((row) => (row.id === null ? [] : [row.id.toUpperCase()])));
+  const listed = new Map(
+    actions.rows.flatMap((row) => (row.id === null ? [] : [[row.id.toUpperCase(), row.basicProfile]])),
+  );
   const modules = new Map<string, { index: number; line: string }>();
   for (const [name, rows] of Object.entries(types.modules).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const seen = new Map<string, string>();
     for (const row of rows) {
       const tags = row.path.split('/');
       const tag = tags.at(-1) ?? '';
-      if (listed.has(tag) && row.type !== '3') seen.set(tags.slice(-2).join('/'), row.type);
+      const action = listed.get(tag);
+      // That an attribute is Type 3 here matters only where the action has a choice.
+      if (action !== undefined && (row.type !== '3' || action.includes('/')))
+        seen.set(tags.slice(-2).join('/'), row.type);
     }
+    for (const entry of NEWER_TYPES[moduleKey(name)] ?? []) seen.set(entry.slice(0, -2), entry.slice(-1));
     if (seen.size > 0) {
       modules.set(moduleKey(name), {
         index: modules.size,
@@ -151,13 +165,16 @@ function writeTypes(): void {
       });
     }
   }
+  for (const [key, entries] of Object.entries(NEWER_TYPES)) {
+    if (!modules.has(key)) modules.set(key, { index: modules.size, line: entries.join(' ') });
+  }
   const classLines = Object.entries(iods.sopClassToIod).map(([sopClass, iod]) => {
     const used = (iods.iodToModules[iod] ?? []).flatMap((module) => modules.get(moduleKey(module.key))?.index ?? []);
     return `${sopClass} ${[...new Set(used)].sort((a, b) => a - b).join(',')}`;
   });
   write(
     'attribute-types.generated.ts',
-    `Attribute Types of PS3.3 (2008) in modules, and modules by SOP class (${iods.edition}), for the attributes of PS3.15 Table E.1-1 that are not Type 3.`,
+    `Attribute Types of PS3.3 (2008) in modules, and modules by SOP class (${iods.edition}), for the attributes of PS3.15 Table E.1-1; Type 3 only where the action has a choice.`,
     `export const MODULE_TYPES = \`\n${[...modules.values()].map((module) => module.line).join('\n')}\n\`;\n\n` +
       `export const SOP_CLASS_MODULES = \`\n${classLines.sort().join('\n')}\n\`;\n`,
   );

@@ -11,29 +11,30 @@ import type { ActionCode, AttributeType } from './tables.ts';
 export type Action = 'X' | 'Z' | 'D' | 'K' | 'C' | 'U';
 
 /**
- * Settles a choice. The condition of Types 1C and 2C is taken as met, since the attribute is there. Where the choice
- * allows an empty value, or UIDs that are mapped, it is taken over removal also for Type 3: both leave nothing that
- * identifies, and the instance stays valid by editions of PS3.3 that made the attribute Type 2 or 1 since. Where the IOD is
- * not known, the choice that keeps any IOD valid is taken. An attribute of Type 2 whose action is X is emptied.
+ * Settles a choice by the attribute's Type; the condition of Types 1C and 2C is taken as met, since the attribute is
+ * there. Where the Type is not known the choice that is valid with any Type is taken: a dummy, mapped UIDs, for a sequence
+ * removal. An empty value is preferred to removal, as it leaves no more and editions of PS3.3 have made Type 3
+ * attributes Type 2. X of an attribute that the IOD cannot do without is carried out as Z or D.
  */
 export function settle(code: ActionCode, type: AttributeType | undefined, isSequence = false): Action {
-  const needsValue = type === undefined || type === '1' || type === '1C';
-  const isEmptyAllowed = type === '2' || type === '2C';
-  // A sequence of Type 3 must have an item where it is present.
-  const emptied = isSequence && type === '3' ? 'X' : 'Z';
+  const isUnknown = type === undefined;
+  const needsValue = type === '1' || type === '1C';
+  const mayBeEmpty = type === '2' || type === '2C';
+  // A sequence of Type 3 has an item where it is present.
+  const emptied = isSequence && !mayBeEmpty ? 'X' : 'Z';
   switch (code) {
     case 'Z/D':
-      return needsValue ? 'D' : 'Z';
+      return needsValue || isUnknown ? 'D' : 'Z';
     case 'X/Z/D':
-      return needsValue ? 'D' : emptied;
+      return needsValue || isUnknown ? 'D' : emptied;
     case 'X/Z':
       return emptied;
     case 'X/D':
-      return needsValue ? 'D' : isEmptyAllowed ? 'Z' : 'X';
+      return needsValue || isUnknown ? 'D' : mayBeEmpty ? 'Z' : 'X';
     case 'X/Z/U*':
       return 'U';
     case 'X':
-      return isEmptyAllowed ? 'Z' : 'X';
+      return type === '1' ? 'D' : mayBeEmpty ? 'Z' : 'X';
     default:
       return code;
   }

@@ -175,7 +175,8 @@ export class ElementPolicy {
     if (element.value === undefined) return VRS[vr].text ? remove(because) : keep;
     if (vr === 'SQ' || looksLikeItems(element.value)) return remove(because);
     if (!VRS[vr].text) return keep;
-    const treatment = place.dummies && because === 'unlisted' ? 'dummy' : textTreatment(element.tag, vr, because);
+    const isDummy = place.dummies && because === 'unlisted' && vr !== 'CS' && vr !== 'UI';
+    const treatment = isDummy ? 'dummy' : textTreatment(element.tag, vr, because);
     if (treatment === 'keep') return keep;
     if (treatment === 'remove') return remove(because);
     if (treatment === 'dummy') return this.#dummy(element, dataSet, place, because);

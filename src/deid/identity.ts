@@ -51,7 +51,7 @@ export class IdentityCollector {
   }
 
   addUid(uid: string): void {
-    if (this.#uids.size < ENTRIES_MAX * 16) this.#uids.add(uid);
+    if (uid.includes('.') && this.#uids.size < ENTRIES_MAX * 16) this.#uids.add(uid);
   }
 
   identity(): KnownIdentity {

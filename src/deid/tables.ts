@@ -97,8 +97,8 @@ let modules: readonly string[] | undefined;
 let modulesByClass: ReadonlyMap<string, string> | undefined;
 
 /**
- * The strictest Type that any module of the SOP class's IOD gives the attribute; '3' where none lists it stricter;
- * undefined for a SOP class that the tables do not know.
+ * The strictest Type that any module of the SOP class's IOD gives the attribute; undefined where the tables do not know:
+ * the SOP class, or this place in it, may be younger than they are. Type 3 is known only where an action has a choice.
  */
 export function typeOf(sopClassUid: string, parent: Tag | undefined, tag: Tag): AttributeType | undefined {
   let types = iods.get(sopClassUid);
@@ -106,8 +106,7 @@ export function typeOf(sopClassUid: string, parent: Tag | undefined, tag: Tag): 
     types = parseIod(sopClassUid);
     if (types !== undefined) iods.set(sopClassUid, types); // only what the table knows: a sender cannot fill it
   }
-  if (types === undefined) return undefined;
-  return types.get(parent === undefined ? digits(tag) : `${digits(parent)}/${digits(tag)}`) ?? '3';
+  return types?.get(parent === undefined ? digits(tag) : `${digits(parent)}/${digits(tag)}`);
 }
 
 function parseIod(sopClassUid: string): IodTypes | undefined {

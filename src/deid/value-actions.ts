@@ -16,6 +16,8 @@ import { isTime, shiftDate, shiftDateTime } from './dates.ts';
 import type { Instance } from './instance.ts';
 import { encodedText, textValues } from './value-text.ts';
 
+/** What some senders write where they have no UID. */
+const NO_UID = '0';
 const PATIENT_NAME = 0x00100010;
 const PATIENT_ID = 0x00100020;
 const ACCESSION_NUMBER = 0x00080050;
@@ -79,7 +81,7 @@ export class ValueActions {
 
   /** Well-known UIDs stay (PS3.15 §E.1.1 asks for what identifies instances). */
   uids(value: Uint8Array): Uint8Array {
-    return this.#mapped(value, (uid) => !isStandardUid(uid));
+    return this.#mapped(value, (uid) => uid !== NO_UID && !isStandardUid(uid));
   }
 
   #knownUids(value: Uint8Array): Uint8Array {
