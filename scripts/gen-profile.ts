@@ -169,7 +169,11 @@ function writeTypes(): void {
     if (!modules.has(key)) modules.set(key, { index: modules.size, line: entries.join(' ') });
   }
   const classLines = Object.entries(iods.sopClassToIod).map(([sopClass, iod]) => {
-    const used = (iods.iodToModules[iod] ?? []).flatMap((module) => modules.get(moduleKey(module.key))?.index ?? []);
+    const used = (iods.iodToModules[iod] ?? []).flatMap((module) =>
+      [moduleKey(module.key), moduleKey(module.key).replace(/^.*(?=multiframefunctionalgroups$)/, '')].flatMap(
+        (key) => modules.get(key)?.index ?? [],
+      ),
+    );
     return `${sopClass} ${[...new Set(used)].sort((a, b) => a - b).join(',')}`;
   });
   write(
