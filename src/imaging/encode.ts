@@ -29,6 +29,8 @@ const FULL_CHROMA_QUALITY_MIN = 90;
 
 // Frames are encoded one by one; a cache of operations would only hold memory.
 sharp.cache(false);
+// Workers are as many as cores; a library that starts threads of its own in each would only make them wait.
+sharp.concurrency(1);
 
 /** @throws IMAGING_TOO_LARGE */
 export async function encodePicture(picture: Picture, options: EncodeOptions): Promise<Uint8Array> {

@@ -106,6 +106,7 @@ async function outcome(uid: string, bytes: Uint8Array, description: ImageDescrip
   }
 }
 
+const JPEG_LOSSLESS: readonly [ForeignFormat, string] = ['jpeg-lossless', '1.2.840.10008.1.2.4.70'];
 const JPEG_BASELINE: readonly [ForeignFormat, string] = ['jpeg-baseline', '1.2.840.10008.1.2.4.50'];
 for (const [format, uid] of [...LOSSLESS, JPEG_BASELINE]) {
   describe(`damage to ${format}`, () => {
@@ -150,6 +151,16 @@ for (const [format, uid] of [...LOSSLESS, JPEG_BASELINE]) {
     });
   });
 }
+
+test('JPEG without its end marker decodes when all of its data are there', async () => {
+  for (const [format, uid] of [JPEG_LOSSLESS, JPEG_BASELINE]) {
+    const description = format === 'jpeg-baseline' ? GREY8 : GREY12;
+    const stream = encodeForeign(format, samplesFor(description), description);
+    const end = Buffer.from(stream).lastIndexOf(Buffer.of(0xff, 0xd9));
+    assert.equal(await outcome(uid, stream.slice(0, end), description), 'decoded', format);
+    assert.equal(await outcome(uid, stream.slice(0, end - 40), description), 'IMAGING_CODESTREAM_INVALID', format);
+  }
+});
 
 test('after a failure the next stream decodes as if nothing had been', async () => {
   const samples = samplesFor(GREY12);

@@ -7,12 +7,11 @@ import { invalidCodestream } from '../codestream.ts';
 import type { DecodedFrame } from '../decoded-frame.ts';
 import type { ImageDescription } from '../image-description.ts';
 import { lossyFrame } from './coded-frame.ts';
-import { type JpegHeader, payloadOf } from './jpeg-header.ts';
+import { type JpegHeader, PROGRESSIVE, payloadOf } from './jpeg-header.ts';
 import { inverseDct } from './jpeg-idct.ts';
 import { type DctComponent, type DctFrame, readScan } from './jpeg-scan.ts';
 import { readHuffmanTables } from './jpeg-tables.ts';
 
-const PROGRESSIVE = 0xc2;
 const MARKER = { DHT: 0xc4, SOS: 0xda, DQT: 0xdb, DRI: 0xdd } as const;
 
 /** Position in a block, row by row, of the k-th coefficient in zigzag order (T.81 Figure A.6). */

@@ -25,10 +25,37 @@ export interface JpegHeader extends CodestreamHeader {
 }
 
 const APP14 = 0xee;
+const END = Uint8Array.of(0xff, 0xd9);
 
-/** @throws IMAGING_CODESTREAM_INVALID for what is not a JPEG stream, has no single frame, or was cut before its end */
+/** Frame marker of progressive DCT. */
+export const PROGRESSIVE = 0xc2;
+
+/**
+ * Reads a header, from SOI to EOI.
+ * @throws IMAGING_CODESTREAM_INVALID for what is not a JPEG stream, has no single frame, or was cut before its end
+ */
 export function readJpegHeader(bytes: Uint8Array): JpegHeader {
-  const segments = jpegSegments(bytes);
+  return headerOf(bytes, jpegSegments(bytes));
+}
+
+/**
+ * As `readJpegHeader`, for decoders that notice when data are missing. Tolerance: a stream without EOI gets one (old
+ * modalities leave it out; test: codecs); progressive ones do not, whose missing scans nobody would notice.
+ */
+export function readJpegHeaderWithoutEnd(bytes: Uint8Array): JpegHeader {
+  try {
+    return readJpegHeader(bytes);
+  } catch (error) {
+    const completed = new Uint8Array(bytes.length + END.length);
+    completed.set(bytes);
+    completed.set(END, bytes.length);
+    const header = headerOf(completed, jpegSegments(completed));
+    if (header.process === PROGRESSIVE) throw error;
+    return header;
+  }
+}
+
+function headerOf(bytes: Uint8Array, segments: readonly JpegSegment[]): JpegHeader {
   const stream = bytes.subarray(0, segments.at(-1)?.end);
   const frames = segments.filter(({ marker }) => isStartOfFrame(marker));
   const [frame] = frames;

@@ -8,11 +8,9 @@ import type { FrameDecoder, PixelCodec } from '../codec.ts';
 import { checkHeader } from '../codestream.ts';
 import type { ImageDescription } from '../image-description.ts';
 import { decodeDct } from './jpeg-dct.ts';
-import { isLosslessProcess, type JpegHeader, readJpegHeader } from './jpeg-header.ts';
+import { isLosslessProcess, type JpegHeader, PROGRESSIVE, readJpegHeaderWithoutEnd } from './jpeg-header.ts';
 import { decodeJpegLossless } from './jpeg-lossless.ts';
 import { loadTurbo } from './jpeg-turbo.ts';
-
-const PROGRESSIVE = 0xc2;
 
 export const JPEG_CODEC: PixelCodec = {
   name: 'JPEG',
@@ -25,7 +23,7 @@ function jpegDecoder(
   decodeTurbo: ReturnType<typeof loadTurbo> extends Promise<infer Decode> ? Decode : never,
 ): FrameDecoder {
   return (bytes, description) => {
-    const header = readJpegHeader(bytes);
+    const header = readJpegHeaderWithoutEnd(bytes);
     checkHeader(header, description);
     if (isLosslessProcess(header.process)) return decodeJpegLossless(header, description);
     if (header.process > PROGRESSIVE) throw unsupported(header.process);
