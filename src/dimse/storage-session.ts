@@ -259,7 +259,9 @@ export class StorageSession {
   #respond(request: CommandSet, contextId: number, facts: ResponseFacts): void {
     this.#options.onResponse(facts.status);
     const { association, peerMaxPduLengthBytes } = this.#options;
-    association.send([commandPdus(contextId, writeCommand(responseTo(request, facts)), peerMaxPduLengthBytes)]);
+    const response = commandPdus(contextId, writeCommand(responseTo(request, facts)), peerMaxPduLengthBytes);
+    // A peer that asks and does not listen is not read any more, or its answers would fill the memory.
+    if (!association.send([response])) void this.#pauseUntil(association.drained());
   }
 }
 
