@@ -42,9 +42,9 @@ const CODECS: readonly PixelCodec[] = [
 
 /** Why a family has no codec, in words for whoever finds the instance held. */
 const ABSENT: Partial<Record<TransferSyntaxFamily, string>> = {
-  'mpeg-2': 'video is not decoded: no well-kept decoder exists for it',
-  h264: 'video is not decoded: no well-kept decoder exists for it',
-  hevc: 'video is not decoded: no well-kept decoder exists for it',
+  'mpeg-2': 'video is not decoded: no decoder for it has a licence that fits the product',
+  h264: 'video is not decoded: no decoder for it has a licence that fits the product',
+  hevc: 'video is not decoded: no decoder for it has a licence that fits the product',
   jpip: 'the pixels are not in the instance but at a pixel data provider',
   other: 'the transfer syntax carries no pixel data',
 };

@@ -107,8 +107,40 @@ export function modalityValue(modality: ModalityTransform, stored: number): numb
 
 /** Maps words through a table of as many entries as there are words. */
 export function mapThrough(samples: Uint8Array | Uint16Array, table: Uint8Array): Uint8Array {
+  if (samples instanceof Uint16Array) return mapFours(samples, table);
   const pixels = new Uint8Array(samples.length);
+  mapEachThrough(samples, table, pixels);
+  return pixels;
+}
+
+function mapEachThrough(samples: Uint8Array | Uint16Array, table: Uint8Array, pixels: Uint8Array): void {
   for (let index = 0; index < samples.length; index++) pixels[index] = table[samples[index] ?? 0] ?? 0;
+}
+
+/**
+ * Four words at a time, which saves half of the memory accesses. Words may begin between two 4-byte boundaries; then the
+ * first one goes by itself, and the pixels are placed so that theirs are met with the second.
+ */
+function mapFours(words: Uint16Array, table: Uint8Array): Uint8Array {
+  if (words.length === 0) return new Uint8Array();
+  const lead = words.byteOffset % 4 === 0 ? 0 : 1;
+  const fours = (words.length - lead) >>> 2;
+  const buffer = new ArrayBuffer(words.length + 4);
+  const pixels = new Uint8Array(buffer, lead * 3, words.length);
+  const input = new Uint32Array(words.buffer, words.byteOffset + lead * 2, fours * 2);
+  const output = new Uint32Array(buffer, lead * 4, fours);
+  for (let index = 0, at = 0; index < fours; index++) {
+    const first = input[at++] ?? 0;
+    const second = input[at++] ?? 0;
+    output[index] =
+      (table[first & 0xffff] ?? 0) |
+      ((table[first >>> 16] ?? 0) << 8) |
+      ((table[second & 0xffff] ?? 0) << 16) |
+      ((table[second >>> 16] ?? 0) << 24);
+  }
+  const rest = lead + fours * 4;
+  mapEachThrough(words.subarray(0, lead), table, pixels);
+  mapEachThrough(words.subarray(rest), table, pixels.subarray(rest));
   return pixels;
 }
 

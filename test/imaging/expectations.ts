@@ -9,7 +9,7 @@ export interface Expectation {
   readonly why: string;
 }
 
-const VIDEO = 'video: no well-kept decoder for it exists in the registry, so it is held with that reason';
+const VIDEO = 'video: no decoder for it in the registry has a licence that fits, so it is held with that reason';
 
 export const EXPECTATIONS: Readonly<Record<string, Expectation>> = {
   'files/synthetic/video-h264-hp41.dcm': { code: 'IMAGING_SYNTAX_UNSUPPORTED', why: VIDEO },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DecodedFrame } from '../../src/imaging/decoded-frame.ts';
-import { GreyRenderer } from '../../src/imaging/grey.ts';
+import { GreyRenderer, mapThrough } from '../../src/imaging/grey.ts';
 import { openImage } from '../../src/imaging/image.ts';
 import { type Attributes, imageFile, wordBytes } from './image-files.ts';
 
@@ -175,4 +175,18 @@ test('floating values: LINEAR has no whole steps to count, so it is exact', asyn
   const renderer = new GreyRenderer({ source, dataSet, description: image.description, window });
   const frame: DecodedFrame = { ...image.decode(0), samples: Float32Array.of(0, 0.2, 1) };
   assert.deepEqual([...renderer.render8(frame, 0).pixels], [0, 51, 255]);
+});
+
+test('words map the same wherever they begin in memory and however many there are', () => {
+  const table = Uint8Array.from({ length: 65536 }, (_, word) => (word * 7) >>> 3);
+  const memory = Uint16Array.from({ length: 40 }, (_, index) => index * 1601);
+  for (const start of [0, 1, 2, 3]) {
+    for (let count = 0; count <= 9; count++) {
+      const words = memory.subarray(start, start + count);
+      assert.deepEqual(
+        [...mapThrough(words, table)],
+        [...words].map((word) => table[word]),
+      );
+    }
+  }
 });
