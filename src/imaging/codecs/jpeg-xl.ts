@@ -11,7 +11,7 @@ import type { DecodedFrame } from '../decoded-frame.ts';
 import type { ImageDescription } from '../image-description.ts';
 import { codedFrame } from './coded-frame.ts';
 import { readJpegXlSize } from './jpeg-xl-header.ts';
-import { type JpegXlExports, loadLibjxl } from './libjxl.mjs';
+import type { JpegXlExports } from './libjxl.mjs';
 import { WasmModule } from './wasm-module.ts';
 
 export const JPEG_XL_CODEC: PixelCodec = {
@@ -26,6 +26,8 @@ export const JPEG_XL_CODEC: PixelCodec = {
 
 const MODULE = new WasmModule<JpegXlExports>(async (options) => {
   try {
+    // Not before it is needed: the file uses syntax that older runtimes do not parse.
+    const { loadLibjxl } = await import('./libjxl.mjs');
     return await loadLibjxl(options);
   } catch (cause) {
     throw new LetheError('IMAGING_SYNTAX_UNSUPPORTED', { reason: 'the JPEG XL decoder is not installed' }, { cause });
