@@ -65,7 +65,7 @@ function addWords(text: string, spans: Span[]): void {
     const original = text.slice(word.start, word.end);
     if (isTitle(word.text, original)) {
       names = NAMES_AFTER_TITLE_MAX;
-      spans.push(word);
+      spans.push({ start: word.start, end: text[word.end] === '.' ? word.end + 1 : word.end });
       return;
     }
     if (names > 0 && isCapitalised(original) && LETTERS.test(original) && followsClosely(text, words, index)) {
