@@ -187,3 +187,11 @@ export function storeRq(options: BuildStore): Buffer {
     ...(options.further ?? []),
   ]);
 }
+
+/** Every byte field as a Buffer, so that equality looks at bytes and not at classes. */
+export function normal<T>(value: T): T {
+  if (value instanceof Uint8Array) return Buffer.from(value) as T;
+  if (Array.isArray(value)) return value.map(normal) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, normal(inner)])) as T;
+}

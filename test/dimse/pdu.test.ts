@@ -14,6 +14,7 @@ import {
   associateRq,
   counted,
   item,
+  normal,
   pData,
   pdu,
   releaseRp,
@@ -312,14 +313,6 @@ const control: fc.Arbitrary<ControlPdu> = fc.oneof(
   }),
   fc.record({ type: fc.constant('A-ABORT' as const), source: fc.nat(255), reason: fc.nat(255) }),
 );
-
-/** Every byte field as a Buffer, so that equality looks at bytes and not at classes. */
-function normal<T>(value: T): T {
-  if (value instanceof Uint8Array) return Buffer.from(value) as T;
-  if (Array.isArray(value)) return value.map(normal) as T;
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, normal(inner)])) as T;
-}
 
 describe('properties', () => {
   test('any PDU is read as it was written, wherever it is cut', () => {
