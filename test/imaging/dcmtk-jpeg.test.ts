@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bytesSource } from '../../src/core/bytes.ts';
 import { readPart10 } from '../../src/dicom/part10.ts';
+import { encodeJpegLsLossless } from '../../src/imaging/codecs/jpeg-ls.ts';
 import { openImage } from '../../src/imaging/image.ts';
 import { type BuildElement, buildPart10 } from '../build/data-set.ts';
 import { skipWithoutProgram } from '../support/peers.ts';
@@ -26,10 +27,16 @@ function samples(samplesPerPixel: number, bits: number): number[] {
   });
 }
 
-function file(samplesPerPixel: 1 | 3, bits: number): Uint8Array {
+function sampleArray(samplesPerPixel: 1 | 3, bits: number): Uint8Array | Uint16Array {
   const values = samples(samplesPerPixel, bits);
+  return bits > 8 ? Uint16Array.from(values) : Uint8Array.from(values);
+}
+
+/** An instance with these pixel data; native ones are the samples themselves. */
+function instance(samplesPerPixel: 1 | 3, bits: number, compressed?: { uid: string; frame: Uint8Array }): Uint8Array {
   const wide = bits > 8;
-  const bytes = wide ? new Uint8Array(Uint16Array.from(values).buffer) : Uint8Array.from(values);
+  const plain = sampleArray(samplesPerPixel, bits);
+  const native = new Uint8Array(plain.buffer, plain.byteOffset, plain.byteLength);
   const elements: BuildElement[] = [
     ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.7'],
     ['SOPInstanceUID', '2.25.11'],
@@ -44,9 +51,11 @@ function file(samplesPerPixel: 1 | 3, bits: number): Uint8Array {
     ['BitsStored', bits],
     ['HighBit', bits - 1],
     ['PixelRepresentation', 0],
-    ['PixelData', wide ? 'OW' : 'OB', bytes],
+    compressed === undefined
+      ? ['PixelData', wide ? 'OW' : 'OB', native]
+      : ['PixelData', 'OB', { fragments: [new Uint8Array(0), compressed.frame] }],
   ];
-  return buildPart10(elements);
+  return buildPart10(elements, compressed === undefined ? {} : { transferSyntax: compressed.uid });
 }
 
 async function decoded(path: string): Promise<number[]> {
@@ -84,7 +93,7 @@ describe('JPEG by DCMTK', { skip }, () => {
         [1, 16],
         [3, 8],
       ] as const) {
-        const [compressed] = compress(file(samplesPerPixel, bits), ['+el', '+sv', String(selection)]);
+        const [compressed] = compress(instance(samplesPerPixel, bits), ['+el', '+sv', String(selection)]);
         assert.deepEqual(
           await decoded(compressed),
           samples(samplesPerPixel, bits),
@@ -95,7 +104,7 @@ describe('JPEG by DCMTK', { skip }, () => {
   }
 
   test('lossless with a point transform: the low bits are gone and nothing else', async () => {
-    const [compressed, plain] = compress(file(1, 12), ['+el', '+sv', '4', '+pt', '3']);
+    const [compressed, plain] = compress(instance(1, 12), ['+el', '+sv', '4', '+pt', '3']);
     const found = await decoded(compressed);
     assert.deepEqual(found, await decoded(plain));
     assert.deepEqual(
@@ -115,8 +124,29 @@ describe('JPEG by DCMTK', { skip }, () => {
   ];
   for (const [what, bits, options] of LOSSY) {
     test(`${what}: the same samples as DCMTK`, async () => {
-      const [compressed, plain] = compress(file(1, bits), options);
+      const [compressed, plain] = compress(instance(1, bits), options);
       assert.deepEqual(await decoded(compressed), await decoded(plain));
     });
+  }
+});
+
+test('DCMTK reads our lossless JPEG-LS to the last bit', { skip: skipWithoutProgram('dcmdjpls') }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-jpegls-'));
+  try {
+    for (const [samplesPerPixel, bits] of [
+      [1, 8],
+      [1, 12],
+      [1, 16],
+      [3, 8],
+    ] as const) {
+      const shape = { rows: ROWS, columns: COLUMNS, samplesPerPixel, bitsStored: bits, signed: false };
+      const frame = await encodeJpegLsLossless(sampleArray(samplesPerPixel, bits), shape);
+      const [compressed, plain] = [join(folder, 'jpegls.dcm'), join(folder, 'plain.dcm')];
+      writeFileSync(compressed, instance(samplesPerPixel, bits, { uid: '1.2.840.10008.1.2.4.80', frame }));
+      execFileSync('dcmdjpls', [compressed, plain], { stdio: 'pipe' });
+      assert.deepEqual(await decoded(plain), samples(samplesPerPixel, bits));
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
