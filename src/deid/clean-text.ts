@@ -154,13 +154,14 @@ function tidyLine(line: string): string {
     .replace(/([,;:.!?-])(?:\s*[,;:.!?-])+/g, '$1')
     .trim();
   for (;;) {
-    const shorter = kept.replace(/^[\s,;:.!?^_/#=*-]+|[\s,;:^_/#=*(-]+$/g, '').replace(dangling, '');
+    const shorter = kept.replace(/^[\s,;:.!?^_/#=*-]+|[\s,;:^_/#=*(-]+$/g, '').replace(DANGLING, '');
     if (shorter === kept) return kept;
     kept = shorter;
   }
 }
 
-const dangling = new RegExp(
-  `\\s(?:${[...NAME_FOLLOWS].join('|')}|of|at|on|with|from|to|and|by|in|mail|phone|call|ssn|req|dx|from)$`,
-  'iu',
+/** What is left of "by NAME" or "on DATE", at the end of a line or of a part of it. */
+const DANGLING = new RegExp(
+  `\\s(?:${[...NAME_FOLLOWS].join('|')}|of|at|on|with|from|to|and|by|in|mail|phone|call|ssn|req|dx)(?=\\s*(?:[.,;:]|$))`,
+  'giu',
 );

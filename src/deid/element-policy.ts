@@ -7,7 +7,7 @@
  * labels hold what an operator typed. What PS3.6 does not know is removed.
  */
 import type { DataSet, Element } from '../dicom/data-set.ts';
-import { attributeOf, implicitVr } from '../dicom/dictionary.ts';
+import { attributeOf } from '../dicom/dictionary.ts';
 import { elementOf, groupOf, isPrivate, isPrivateCreator, type Tag, tagOf } from '../dicom/tag.ts';
 import { itemsInUn, looksLikeItems } from '../dicom/un-sequence.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
@@ -17,6 +17,7 @@ import type { ProfileRule } from './rules.ts';
 import { contentItemRow, hasSafePrivate, isSafePrivate, rowOf, type TableRow, typeOf } from './tables.ts';
 import { textTreatment, UNLISTED_TO_REMOVE } from './unlisted.ts';
 import { ValueActions } from './value-actions.ts';
+import { isReadable, meantVr } from './value-text.ts';
 
 /** Where an element stands, as far as that decides. */
 export interface Place {
@@ -52,6 +53,7 @@ export type Verdict = { readonly action: Action; readonly because: Because } & (
   | { readonly kind: 'items'; readonly items: readonly DataSet[]; readonly place: Place }
 );
 
+const SPECIFIC_CHARACTER_SET = 0x00080005;
 const CONTENT_SEQUENCE = 0x0040a730;
 const CONCEPT_NAME_CODE_SEQUENCE = 0x0040a043;
 const CODE_VALUE = 0x00080100;
@@ -177,11 +179,12 @@ export class ElementPolicy {
     if (!VRS[vr].text) return keep;
     const isDummy = place.dummies && because === 'unlisted' && vr !== 'CS' && vr !== 'UI';
     const treatment = isDummy ? 'dummy' : textTreatment(element.tag, vr, because);
+    if (element.tag === SPECIFIC_CHARACTER_SET && !isReadable(dataSet)) return remove('unknown');
     if (treatment === 'keep') return keep;
     if (treatment === 'remove') return remove(because);
     if (treatment === 'dummy') return this.#dummy(element, dataSet, place, because);
     const value = this.#values.clean(element, vr, dataSet, treatment);
-    if (value === undefined) return this.#dummy(element, dataSet, place, because);
+    if (value === undefined) return this.#undecided(element, dataSet, place, because);
     if (value === element.value && vr === element.vr) return keep;
     return { kind: 'value', action: value === element.value ? 'K' : 'C', because, vr, value };
   }
@@ -248,6 +251,11 @@ export class ElementPolicy {
     const vr = meantVr(element);
     const value = VRS[vr].text ? this.#values.clean(element, vr, dataSet, 'clean') : undefined;
     if (value !== undefined) return { kind: 'value', action: 'C', because, vr, value };
+    return this.#undecided(element, dataSet, place, because);
+  }
+
+  /** What could not be cleaned: as the table asks without the option; what no table lists becomes a dummy. */
+  #undecided(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
     const row = rowOf(element.tag);
     const basic =
       row === undefined ? 'D' : settle(row.basic, typeOf(this.#instance.sopClassUid, place.parent, element.tag));
@@ -261,11 +269,6 @@ function remove(because: Because): Verdict {
 
 function items(action: Action, because: Because, inner: readonly DataSet[], place: Place): Verdict {
   return { kind: 'items', action, because, items: inner, place };
-}
-
-/** UN says that the writer did not know the VR; the dictionary may. */
-export function meantVr(element: Element): Vr {
-  return element.vr === 'UN' ? implicitVr(element.tag) : element.vr;
 }
 
 /** The items of a sequence, hidden ones in UN too (PS3.5 §6.2.2); undefined for what is none. */

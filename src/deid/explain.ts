@@ -12,11 +12,11 @@ import { decodeNumbers } from '../dicom/values.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
 import type { Action } from './actions.ts';
 import { additionsOf, type DeidentifyOptions, instanceOf, readHeader } from './deidentify.ts';
-import { type Because, ElementPolicy, meantVr, type Place, TOP_LEVEL, type Verdict } from './element-policy.ts';
+import { type Because, ElementPolicy, type Place, TOP_LEVEL, type Verdict } from './element-policy.ts';
 import type { Addition } from './markers.ts';
 import { inOrder } from './rewriter.ts';
 import { EDITION, rowOf } from './tables.ts';
-import { textValues } from './value-text.ts';
+import { meantVr, textValues } from './value-text.ts';
 
 export interface ExplainLine {
   /** `(0040,0275)[0].(0032,1060)`; items count from 0. */

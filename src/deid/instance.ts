@@ -7,12 +7,12 @@ import { attributeOf } from '../dicom/dictionary.ts';
 import { isPrivate, type Tag } from '../dicom/tag.ts';
 import { isStandardUid } from '../dicom/uids.ts';
 import { VRS } from '../dicom/vr.ts';
-import { meantVr, sequenceItems } from './element-policy.ts';
+import { sequenceItems } from './element-policy.ts';
 import { IdentityCollector, type IdentityKind, type KnownIdentity } from './identity.ts';
 import type { CompiledProfile } from './profile.ts';
 import type { Pseudonyms } from './pseudonym.ts';
 import { rowOf, type TableRow } from './tables.ts';
-import { textValues } from './value-text.ts';
+import { meantVr, textValues } from './value-text.ts';
 
 export interface Instance {
   readonly profile: CompiledProfile;

@@ -16,9 +16,9 @@ import { groupOf, tagText } from '../dicom/tag.ts';
 import { isStandardUid } from '../dicom/uids.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
 import { metadataRanges } from './codestream-metadata.ts';
-import { meantVr, sequenceItems } from './element-policy.ts';
+import { sequenceItems } from './element-policy.ts';
 import { holdsIdentity, type KnownIdentity } from './identity.ts';
-import { textValues } from './value-text.ts';
+import { meantVr, textValues } from './value-text.ts';
 
 export interface Leak {
   /** `(0040,0275)[0].(0032,1060)`, `preamble`, `trailing bytes`, `fragment 3`. */

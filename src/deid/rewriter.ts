@@ -12,8 +12,9 @@ import { VRS, type Vr } from '../dicom/vr.ts';
 import type { DataSetWriter } from '../dicom/writer.ts';
 import type { Replacement } from '../imaging/redact/replacement.ts';
 import { withoutMetadata } from './codestream-metadata.ts';
-import { type ElementPolicy, meantVr, type Place, TOP_LEVEL, type Verdict } from './element-policy.ts';
+import { type ElementPolicy, type Place, TOP_LEVEL, type Verdict } from './element-policy.ts';
 import { type Addition, writeAddition } from './markers.ts';
+import { meantVr } from './value-text.ts';
 
 export interface RewriterOptions {
   readonly policy: ElementPolicy;

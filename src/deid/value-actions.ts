@@ -6,6 +6,7 @@
 import { latin1Text } from '../dicom/charset.ts';
 import type { DataSet, Element } from '../dicom/data-set.ts';
 import { attributeOf } from '../dicom/dictionary.ts';
+import type { Tag } from '../dicom/tag.ts';
 import { isStandardUid } from '../dicom/uids.ts';
 import { splitText } from '../dicom/values.ts';
 import type { Vr } from '../dicom/vr.ts';
@@ -14,7 +15,7 @@ import { dummyValue } from './actions.ts';
 import { cleanText, scrubText } from './clean-text.ts';
 import { isTime, shiftDate, shiftDateTime } from './dates.ts';
 import type { Instance } from './instance.ts';
-import { encodedText, textValues } from './value-text.ts';
+import { encodedText, meantVr, textValues } from './value-text.ts';
 
 /** What some senders write where they have no UID. */
 const NO_UID = '0';
@@ -22,6 +23,7 @@ const PATIENT_NAME = 0x00100010;
 const PATIENT_ID = 0x00100020;
 const ACCESSION_NUMBER = 0x00080050;
 const STUDY_ID = 0x00200010;
+const IDENTIFIERS: readonly Tag[] = [PATIENT_NAME, PATIENT_ID, ACCESSION_NUMBER, STUDY_ID];
 const STUDY_ID_CHARACTERS = 16;
 const KEYED_CHARACTERS = 16;
 const KEYED = /(?:ID|Identifier|SerialNumber|StationName|Number)$/;
@@ -42,10 +44,11 @@ export class ValueActions {
 
   /** The pseudonym of an attribute that has one of its own; undefined for every other. */
   identifier(element: Element, dataSet: DataSet): Uint8Array | undefined {
+    if (!IDENTIFIERS.includes(element.tag)) return undefined;
     const instance = this.#instance;
     const isRoot = dataSet === instance.dataSet;
     const { pseudonyms } = instance;
-    const original = dataSet.string(element.tag);
+    const original = textValues(element, meantVr(element), dataSet)?.[0] || undefined;
     switch (element.tag) {
       case PATIENT_NAME:
         return isRoot ? encodeText(pseudonyms.patientId(instance.patient), 'PN') : undefined;

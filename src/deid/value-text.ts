@@ -2,6 +2,7 @@
 import { LetheError } from '../core/errors.ts';
 import { asciiText, latin1Text } from '../dicom/charset.ts';
 import type { DataSet, Element } from '../dicom/data-set.ts';
+import { implicitVr } from '../dicom/dictionary.ts';
 import { splitText } from '../dicom/values.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
 
@@ -21,6 +22,21 @@ export function encodedText(values: readonly string[], vr: Vr, dataSet: DataSet)
     return dataSet.characterSet.encode(text, vr);
   } catch (error) {
     if (isUnknownSet(error)) return undefined;
+    throw error;
+  }
+}
+
+/** UN says that the writer did not know the VR; the dictionary may. */
+export function meantVr(element: Element): Vr {
+  return element.vr === 'UN' ? implicitVr(element.tag) : element.vr;
+}
+
+/** Whether text beyond ASCII can be read here. */
+export function isReadable(dataSet: DataSet): boolean {
+  try {
+    return dataSet.characterSet !== undefined;
+  } catch (error) {
+    if (isUnknownSet(error)) return false;
     throw error;
   }
 }
