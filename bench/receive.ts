@@ -1,0 +1,256 @@
+/**
+ * Receiving: instances a second that the listener takes into custody (every instance durable before its Success) beside
+ * DCMTK `storescp +B --fork`, which flushes nothing, and Orthanc with its default settings. The sender is always DCMTK
+ * `storescu`; everything runs with TCP_NODELAY=1, without which Debian's DCMTK waits 40 ms for each message.
+ *
+ * Each measurement has a receiver of its own, warmed up; the receivers take turns, so that a ratio is one of neighbours.
+ * `run` answers medians and ratios of medians.
+ */
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeSampleStudies } from '../src/samples/studies.ts';
+import { findProgram } from '../test/support/peers.ts';
+
+export interface ReceiveOptions {
+  readonly rounds: number;
+  log(line: string): void;
+}
+
+export interface ReceiveRow {
+  readonly workload: string;
+  readonly receiver: string;
+  /** Medians over the rounds. */
+  readonly instancesPerSecond: number;
+  readonly megabytesPerSecond: number;
+  /** Of the median of storescp in the same rounds. */
+  readonly ofStorescp: number | undefined;
+}
+
+interface FileSet {
+  /** One list for each sender. */
+  readonly warmUp: readonly string[];
+  readonly files: readonly string[];
+  readonly bytes: number;
+}
+
+interface Workload {
+  readonly name: string;
+  readonly set: FileSet;
+  readonly associations: number;
+}
+
+interface Receiver {
+  readonly name: string;
+  start(folder: string): Promise<{ port: number; child: ChildProcess }>;
+}
+
+const CT_COPIES = 6; // of 40 slices
+const DX_COPIES = 17;
+const WARM_UP_SHARE = 6;
+const ENVIRONMENT = { ...process.env, TCP_NODELAY: '1' };
+const START_MS_MAX = 20_000;
+
+export async function run({ rounds, log }: ReceiveOptions): Promise<ReceiveRow[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-bench-'));
+  try {
+    const workloads = await makeWorkloads(folder);
+    const receivers = [OURS, STORESCP, ORTHANC].filter(({ name }) => name === OURS.name || findProgram(name));
+    const rows: ReceiveRow[] = [];
+    for (const workload of workloads) {
+      const seconds = new Map<string, number[]>(receivers.map(({ name }) => [name, []]));
+      for (let round = 0; round < rounds; round++)
+        for (const receiver of receivers) seconds.get(receiver.name)?.push(await measure(receiver, workload, folder));
+      for (const row of rowsOf(workload, seconds)) {
+        rows.push(row);
+        log(lineOf(row));
+      }
+    }
+    return rows;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const OURS: Receiver = {
+  name: 'lethe',
+  async start(folder) {
+    const child = fork(join(import.meta.dirname, 'receive-server.ts'), [folder], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    const [message] = await once(child, 'message');
+    return { port: (message as { port: number }).port, child };
+  },
+};
+
+const STORESCP: Receiver = {
+  name: 'storescp',
+  async start(folder) {
+    const port = await freePort();
+    // +B writes the data set as it comes (bit preserving), as a gateway does; --fork takes associations at once.
+    const child = spawn('storescp', ['+B', '--fork', '-od', folder, String(port)], {
+      stdio: 'ignore',
+      env: ENVIRONMENT,
+    });
+    await listening(port);
+    return { port, child };
+  },
+};
+
+const ORTHANC: Receiver = {
+  name: 'Orthanc',
+  async start(folder) {
+    const [port, httpPort] = [await freePort(), await freePort()];
+    const configuration = {
+      StorageDirectory: folder,
+      IndexDirectory: folder,
+      DicomPort: port,
+      HttpPort: httpPort,
+      DicomAlwaysAllowStore: true,
+    };
+    writeFileSync(join(folder, 'orthanc.json'), JSON.stringify(configuration));
+    const program = findProgram('Orthanc') ?? 'Orthanc';
+    const child = spawn(program, [join(folder, 'orthanc.json')], { stdio: 'ignore', env: ENVIRONMENT, cwd: folder });
+    await listening(port);
+    return { port, child };
+  },
+};
+
+async function measure(receiver: Receiver, { set, associations }: Workload, root: string): Promise<number> {
+  const folder = mkdtempSync(join(root, 'receiver-'));
+  const { port, child } = await receiver.start(folder);
+  try {
+    await send(port, set.warmUp, 1);
+    const startMs = performance.now();
+    await send(port, set.files, associations);
+    return (performance.now() - startMs) / 1000;
+  } finally {
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function send(port: number, files: readonly string[], associations: number): Promise<void> {
+  const share = Math.ceil(files.length / associations);
+  const senders = Array.from({ length: associations }, async (_value, index) => {
+    const part = files.slice(index * share, (index + 1) * share);
+    const args = ['--max-pdu', '131072', '-aec', 'BENCH', '127.0.0.1', String(port), ...part];
+    const child = spawn('storescu', args, { stdio: 'ignore', env: ENVIRONMENT });
+    const [code] = await once(child, 'exit');
+    if (code !== 0) throw new Error(`storescu ended with ${code}`);
+  });
+  await Promise.all(senders);
+}
+
+async function makeWorkloads(folder: string): Promise<Workload[]> {
+  const sets: FileSet[] = [];
+  let study = 0;
+  for await (const { files } of makeSampleStudies()) {
+    if (study < 2)
+      sets.push(
+        fileSet(
+          join(folder, String(study)),
+          files.map(({ bytes }) => bytes),
+          [DX_COPIES, CT_COPIES][study] ?? 1,
+        ),
+      );
+    study++;
+  }
+  const [dx, ct] = sets;
+  if (ct === undefined || dx === undefined) throw new Error('no sample studies');
+  return [
+    { name: 'CT 512x512 x1', set: ct, associations: 1 },
+    { name: 'CT 512x512 x4', set: ct, associations: 4 },
+    { name: 'DX 2500x2048 x1', set: dx, associations: 1 },
+    { name: 'DX 2500x2048 x4', set: dx, associations: 4 },
+  ];
+}
+
+/** Copies under SOP Instance UIDs of their own: the same instance twice would be no work for a receiver that notices. */
+function fileSet(folder: string, originals: readonly Uint8Array[], copies: number): FileSet {
+  mkdirSync(folder);
+  const files: string[] = [];
+  let bytes = 0;
+  for (let copy = 0; copy < copies; copy++)
+    for (const [index, original] of originals.entries()) {
+      const file = underOtherUid(original, copy);
+      const path = join(folder, `${copy}-${index}.dcm`);
+      writeFileSync(path, file);
+      files.push(path);
+      bytes += file.length;
+    }
+  const warmUp = Math.ceil(files.length / WARM_UP_SHARE);
+  return {
+    warmUp: files.slice(0, warmUp),
+    files: files.slice(warmUp),
+    bytes: (bytes * (files.length - warmUp)) / files.length,
+  };
+}
+
+/** The last two digits of the samples' UIDs are the same everywhere: room for the number of the copy. */
+function underOtherUid(original: Uint8Array, copy: number): Uint8Array {
+  const file = Buffer.from(original);
+  const uid = /2\.25\.3190157\d+/.exec(file.toString('latin1', 0, 1024))?.[0];
+  if (uid === undefined) throw new Error('no SOP Instance UID where it was expected');
+  const digits = String(copy + 10);
+  for (let at = file.indexOf(uid); at >= 0; at = file.indexOf(uid, at + 1))
+    file.write(digits, at + uid.length - 2, 'latin1');
+  return file;
+}
+
+function rowsOf({ name, set }: Workload, seconds: ReadonlyMap<string, readonly number[]>): ReceiveRow[] {
+  const reference = median(seconds.get(STORESCP.name) ?? []);
+  return [...seconds].map(([receiver, times]) => {
+    const time = median(times) ?? Number.NaN;
+    return {
+      workload: name,
+      receiver,
+      instancesPerSecond: set.files.length / time,
+      megabytesPerSecond: set.bytes / 1e6 / time,
+      ofStorescp: reference === undefined ? undefined : reference / time,
+    };
+  });
+}
+
+function lineOf({ workload, receiver, instancesPerSecond, megabytesPerSecond, ofStorescp }: ReceiveRow): string {
+  const ratio = ofStorescp === undefined ? '' : `${ofStorescp.toFixed(2)} of storescp`;
+  const rate = `${instancesPerSecond.toFixed(0).padStart(5)} instances/s ${megabytesPerSecond.toFixed(0).padStart(5)} MB/s`;
+  return `${workload.padEnd(16)} ${receiver.padEnd(9)} ${rate}  ${ratio}`;
+}
+
+function median(values: readonly number[]): number | undefined {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function listening(port: number): Promise<void> {
+  for (const endMs = performance.now() + START_MS_MAX; performance.now() < endMs; ) {
+    const socket = connect(port, '127.0.0.1');
+    const up = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (up) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the receiver did not start');
+}
+
+if (import.meta.main) {
+  const rounds = Number(process.argv[2] ?? '5');
+  await run({ rounds, log: (line) => process.stdout.write(`${line}\n`) });
+}
