@@ -13,5 +13,6 @@ const VALUE_BYTES_MAX = 16 * 1024 * 1024;
 export function wholeValue(source: ByteSource, dataSet: DataSet, tag: Tag): Uint8Array | undefined {
   const element = dataSet.element(tag);
   if (element === undefined || element.length === 0 || element.items !== undefined) return undefined;
-  return valueBytes(source, element, VALUE_BYTES_MAX);
+  // A source may answer views of a buffer that it reads into again, and slices of a Buffer are views as well.
+  return new Uint8Array(valueBytes(source, element, VALUE_BYTES_MAX));
 }
