@@ -66,7 +66,7 @@ async function run(invocation: Invocation): Promise<number> {
   mkdirSync(dir, { recursive: true });
   if (report !== undefined) writeFileSync(report, '');
   const progress = new Progress(terminal, { label: 'De-identifying', unit: 'files', total: jobs.length });
-  const seen = new Set<string>();
+  const seen = new Map<string, string>();
   const counts = { ok: 0, held: 0, error: 0 };
   for await (const { job, outcome } of runFileJobs(jobs, data)) {
     const line = settle(job as InputJob, outcome, { dir, seen });
@@ -132,8 +132,8 @@ function unscanned({ options }: Invocation): 'hold' | 'pass' {
   return value;
 }
 
-/** Gives the outputs their names; a second instance with the same new UID is refused instead of replacing the first. */
-function settle(job: InputJob, outcome: FileOutcome, at: { dir: string; seen: Set<string> }): ReportLine {
+/** Gives the outputs their names; another instance with the same new UID is refused instead of replacing the first. */
+function settle(job: InputJob, outcome: FileOutcome, at: { dir: string; seen: Map<string, string> }): ReportLine {
   const { input } = job;
   if (outcome.kind === 'failed')
     return { input, status: outcome.held ? 'held' : 'error', code: outcome.code, message: outcome.message };
@@ -142,16 +142,17 @@ function settle(job: InputJob, outcome: FileOutcome, at: { dir: string; seen: Se
     outcome.dicomPath,
     ...outcome.images.flatMap(({ path }) => (job.base64 ? [path, `${path}.txt`] : [path])),
   ].filter((path) => path !== undefined);
-  if (at.seen.has(uid)) {
+  const earlier = at.seen.get(uid);
+  if (earlier !== undefined && earlier !== outcome.digest) {
     for (const path of temporary) rmSync(path, { force: true });
     return {
       input,
       status: 'error',
       code: 'INSTANCE_DUPLICATE',
-      message: 'another input of this run has the same SOP Instance UID',
+      message: 'another input of this run has the same SOP Instance UID and other content',
     };
   }
-  at.seen.add(uid);
+  at.seen.set(uid, outcome.digest);
   const images = outcome.images.map(({ path, frame, extension, format }) => {
     // Two PNG formats in one run would share a name.
     const mark = format === 'png16' && job.formats.includes('png') ? '.16' : '';

@@ -50,6 +50,8 @@ export type FileOutcome =
       /** Of `deid`. */
       readonly sopInstanceUid: string | undefined;
       readonly dicomPath: string | undefined;
+      /** SHA-256 of the de-identified object. */
+      readonly digest: string;
       readonly actions: Readonly<Record<string, number>>;
       readonly pixels: string | undefined;
     }

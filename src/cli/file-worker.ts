@@ -52,7 +52,15 @@ async function convert(job: FileJob, images: WrittenImage[]): Promise<FileOutcom
       throw new LetheError('IMAGING_PIXEL_DATA_MISSING', { what: 'no pixel data element' });
     const name = (frame: RenderedFrame) => join(job.dir, `${job.stem}-${frame.frame}.${frame.extension}`);
     await renderAll(part10, job, { name, images });
-    return { kind: 'ok', images, sopInstanceUid: undefined, dicomPath: undefined, actions: {}, pixels: undefined };
+    return {
+      kind: 'ok',
+      images,
+      sopInstanceUid: undefined,
+      dicomPath: undefined,
+      digest: '',
+      actions: {},
+      pixels: undefined,
+    };
   } finally {
     source.close();
   }
@@ -84,6 +92,7 @@ async function deid(
       images,
       sopInstanceUid: result.pseudonyms.sopInstanceUid,
       dicomPath: job.dicom ? dicomPath : undefined,
+      digest: result.digest,
       actions,
       pixels: `${cleaned.decision}: ${cleaned.reason}`,
     };

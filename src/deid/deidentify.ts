@@ -20,6 +20,7 @@ import { type TransferSyntax, transferSyntaxOf } from '../dicom/transfer-syntax.
 import type { Vr } from '../dicom/vr.ts';
 import { DataSetWriter, encodeText } from '../dicom/writer.ts';
 import type { PixelReplacements } from '../imaging/redact/replacement.ts';
+import { ageInYears } from './ages.ts';
 import { ElementPolicy, TOP_LEVEL } from './element-policy.ts';
 import type { KnownIdentity } from './identity.ts';
 import { type Instance, readInstance } from './instance.ts';
@@ -28,11 +29,12 @@ import { nativePixelBytes } from './pixel-length.ts';
 import type { CompiledProfile } from './profile.ts';
 import { type PseudonymKey, Pseudonyms } from './pseudonym.ts';
 import { type ActionCounts, Rewriter } from './rewriter.ts';
-import { cappedAge } from './value-actions.ts';
 
 export interface DeidentifyOptions {
   readonly profile: CompiledProfile;
   readonly key: PseudonymKey;
+  /** Configured name of the sender, for rules that ask for it. */
+  readonly source?: string;
   /** What takes the place of the pixels and of what describes them. */
   readonly replacements?: PixelReplacements;
 }
@@ -147,7 +149,8 @@ export function instanceOf(open: OpenPart10, dataSet: DataSet, options: Deidenti
   if (profile.base !== 'none' && hasValue(dataSet, ENCAPSULATED_DOCUMENT)) {
     throw new LetheError('DEID_UNSUPPORTED_CONTENT', { problem: 'encapsulated document', path: '(0042,0011)' });
   }
-  return readInstance(dataSet, { profile, pseudonyms: new Pseudonyms(options.key), sopClassUid, sopInstanceUid });
+  const pseudonyms = new Pseudonyms(options.key);
+  return readInstance(dataSet, { profile, pseudonyms, sopClassUid, sopInstanceUid, source: options.source });
 }
 
 function outputSyntax(open: OpenPart10, replacements: PixelReplacements | undefined): TransferSyntax {
@@ -200,15 +203,10 @@ class OutputValues {
   }
 }
 
+/** Without the padding of any VR: spaces, and the NUL of a UID of odd length (PS3.5 §6.2). */
 function trimmed(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1').trim();
-}
-
-/** The backend's form: years only; less than a year is year 0. */
-function ageInYears(age: string): string | undefined {
-  const capped = cappedAge(age);
-  if (capped === undefined) return undefined;
-  return capped.endsWith('Y') ? capped.padStart(4, '0') : '000Y';
+  const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
+  return text.replace(/[\0 ]+$/, '').trimStart();
 }
 
 class DigestSink implements ByteSink {
