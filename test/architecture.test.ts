@@ -47,6 +47,8 @@ const IMPURE_MODULES =
   /^node:(fs|fs\/promises|net|tls|http|https|http2|dgram|child_process|worker_threads|timers|timers\/promises)$/;
 
 const LINES_MAX = 500;
+/** Nothing but rows: as long as what they list. */
+const PURE_TABLES: ReadonlySet<string> = new Set(['src/core/error-table.ts']);
 const FUNCTION_LINES_MAX = 70;
 
 interface Import {
@@ -148,7 +150,7 @@ test('pure floors touch no clock, chance, file or socket', () => {
 
 test('no file is a mansion (pure tables and generated files exempt)', () => {
   const long = sources
-    .filter((file) => !file.endsWith('.generated.ts'))
+    .filter((file) => !file.endsWith('.generated.ts') && !PURE_TABLES.has(file))
     .map((file) => ({ file, lines: read(file).split('\n').length - 1 }));
   assert.deepEqual(
     long.filter(({ lines }) => lines > LINES_MAX),

@@ -68,17 +68,10 @@ function numbersIn(query: Record<string, string>): Record<string, string | numbe
 }
 
 function routesOf(admin: GatewayAdmin): Route[] {
-  const act = (name: 'release' | 'retry' | 'hold' | 'discard', summary: string): Route => ({
-    method: 'post',
-    path: `/instances/:id/${name}`,
-    access: 'act',
-    summary,
-    run: async ({ params }, principal) => {
-      const id = idOf(params);
-      await admin[name](id, principal.name);
-      return found(await admin.detail(id));
-    },
-  });
+  return [...overviewRoutes(admin), ...actionRoutes(admin), ...identifiedRoutes(admin)];
+}
+
+function overviewRoutes(admin: GatewayAdmin): Route[] {
   return [
     {
       method: 'get',
@@ -112,10 +105,6 @@ function routesOf(admin: GatewayAdmin): Route[] {
       summary: 'One instance with its deliveries and history.',
       run: async ({ params }) => found(await admin.detail(idOf(params))),
     },
-    act('release', 'Processes a held instance again, or sends it when it was prepared.'),
-    act('retry', 'Sends again at once what is deferred or held.'),
-    act('hold', 'Holds an instance.'),
-    act('discard', 'Discards an instance; on record.'),
     {
       method: 'get',
       path: '/instances/:id/preview',
@@ -134,6 +123,31 @@ function routesOf(admin: GatewayAdmin): Route[] {
           .send(Buffer.from(image.bytes));
       },
     },
+  ];
+}
+
+function actionRoutes(admin: GatewayAdmin): Route[] {
+  const act = (name: 'release' | 'retry' | 'hold' | 'discard', summary: string): Route => ({
+    method: 'post',
+    path: `/instances/:id/${name}`,
+    access: 'act',
+    summary,
+    run: async ({ params }, principal) => {
+      const id = idOf(params);
+      await admin[name](id, principal.name);
+      return found(await admin.detail(id));
+    },
+  });
+  return [
+    act('release', 'Processes a held instance again, or sends it when it was prepared.'),
+    act('retry', 'Sends again at once what is deferred or held.'),
+    act('hold', 'Holds an instance.'),
+    act('discard', 'Discards an instance; on record.'),
+  ];
+}
+
+function identifiedRoutes(admin: GatewayAdmin): Route[] {
+  return [
     {
       method: 'get',
       path: '/instances/:id/explain',

@@ -10,6 +10,7 @@ import type { InstanceId } from '../core/identifier.ts';
 import type { SpooledInstance } from './spool.ts';
 import { claimDeliveries } from './sqlite-claim.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
+import { listInstances, readCounts, readLedger } from './sqlite-overview.ts';
 import {
   columns,
   DELIVERY_COLUMNS,
@@ -35,15 +36,6 @@ import type {
 } from './store.ts';
 
 const INSTANCE = columns(INSTANCE_COLUMNS, 'instance');
-const DELIVERY_STATES: readonly DeliveryState[] = [
-  'queued',
-  'claimed',
-  'inflight',
-  'delivered',
-  'deferred',
-  'rejected',
-  'held',
-];
 
 export class SqliteStore implements Store {
   readonly #database: SqliteDatabase;
@@ -351,80 +343,15 @@ export class SqliteStore implements Store {
   }
 
   async counts(): Promise<FlowCounts> {
-    const instances = new Map(
-      this.#database
-        .all('SELECT state, number FROM instance_count')
-        .map((row) => [text(row, 'state'), number(row, 'number')]),
-    );
-    const deliveries: Record<string, Record<DeliveryState, number>> = {};
-    for (const row of this.#database.all('SELECT destination, state, number FROM delivery_count')) {
-      const destination = text(row, 'destination');
-      const states = deliveries[destination] ?? noDeliveries();
-      deliveries[destination] = states;
-      states[text(row, 'state') as DeliveryState] = number(row, 'number');
-    }
-    const of = (state: string) => instances.get(state) ?? 0;
-    return {
-      received: of('received'),
-      prepared: of('prepared'),
-      held: of('held'),
-      discarded: of('discarded'),
-      deliveries,
-    };
+    return readCounts(this.#database);
   }
 
   async ledger(options: { customer?: string; limit: number }): Promise<LedgerLine[]> {
-    const rows = this.#database.all(
-      `SELECT customer, source_name, study_instance_uid, count(*) AS received,
-         sum(fate = 'delivered') AS delivered, sum(fate = 'held') AS held, sum(fate = 'discarded') AS discarded, sum(fate = 'way') AS way
-       FROM (SELECT customer, source_name, study_instance_uid, id, CASE
-           WHEN state = 'discarded' THEN 'discarded'
-           WHEN state = 'held' OR EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.state IN ('held', 'rejected')) THEN 'held'
-           WHEN settled_at_ms IS NOT NULL THEN 'delivered' ELSE 'way' END AS fate
-         FROM instance WHERE ? IS NULL OR customer = ?)
-       GROUP BY customer, source_name, study_instance_uid ORDER BY max(id) DESC LIMIT ?`,
-      options.customer ?? null,
-      options.customer ?? null,
-      options.limit,
-    );
-    return rows.map((row) => ({
-      customer: text(row, 'customer'),
-      sourceName: text(row, 'source_name'),
-      studyInstanceUid: optional(row, 'study_instance_uid'),
-      received: number(row, 'received'),
-      delivered: number(row, 'delivered'),
-      held: number(row, 'held'),
-      discarded: number(row, 'discarded'),
-      onTheWay: number(row, 'way'),
-    }));
+    return readLedger(this.#database, options);
   }
 
   async list(options: ListOptions): Promise<InstanceRow[]> {
-    const terms = ['1 = 1'];
-    const values: (string | number)[] = [];
-    const term = (sql: string, value: string | undefined) => {
-      if (value === undefined) return;
-      terms.push(sql);
-      values.push(value);
-    };
-    term('state = ?', options.state);
-    term('customer = ?', options.customer);
-    term('id < ?', options.beforeId);
-    term(
-      'EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.state = ?)',
-      options.deliveryState,
-    );
-    term(
-      'EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.destination = ?)',
-      options.destination,
-    );
-    return this.#database
-      .all(
-        `SELECT ${INSTANCE} FROM instance WHERE ${terms.join(' AND ')} ORDER BY id DESC LIMIT ?`,
-        ...values,
-        options.limit,
-      )
-      .map(instanceOf);
+    return listInstances(this.#database, options);
   }
 
   async deliveriesOf(id: InstanceId): Promise<DeliveryRow[]> {
@@ -504,8 +431,4 @@ interface Move {
   readonly reason?: string;
   readonly detail?: string | undefined;
   readonly attempts?: number;
-}
-
-function noDeliveries(): Record<DeliveryState, number> {
-  return Object.fromEntries(DELIVERY_STATES.map((state) => [state, 0])) as Record<DeliveryState, number>;
 }

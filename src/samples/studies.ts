@@ -249,21 +249,7 @@ function ultrasoundStudy(): SampleStudy {
     PatientOrientation: '',
     BurnedInAnnotation: 'YES',
     LossyImageCompression: '00',
-    SequenceOfUltrasoundRegions: [
-      {
-        RegionSpatialFormat: [1],
-        RegionDataType: [1],
-        RegionFlags: [0],
-        RegionLocationMinX0: [scan.x0],
-        RegionLocationMinY0: [scan.y0],
-        RegionLocationMaxX1: [scan.x1],
-        RegionLocationMaxY1: [scan.y1],
-        PhysicalUnitsXDirection: [3],
-        PhysicalUnitsYDirection: [3],
-        PhysicalDeltaX: [0.03],
-        PhysicalDeltaY: [0.03],
-      },
-    ],
+    SequenceOfUltrasoundRegions: [regionOf(scan)],
   };
   return {
     title: `Ultrasound, ${US_FRAMES} colour frames, a name burned in`,
@@ -273,6 +259,23 @@ function ultrasoundStudy(): SampleStudy {
         bytes: part10Of({ attributes, privateElements: privateOf(person), pixelData: pixels }),
       },
     ],
+  };
+}
+
+/** PS3.3 §C.8.5.5.1: a tissue region in two dimensions, in centimetres. */
+function regionOf(scan: ScanArea): Attributes {
+  return {
+    RegionSpatialFormat: [1],
+    RegionDataType: [1],
+    RegionFlags: [0],
+    RegionLocationMinX0: [scan.x0],
+    RegionLocationMinY0: [scan.y0],
+    RegionLocationMaxX1: [scan.x1],
+    RegionLocationMaxY1: [scan.y1],
+    PhysicalUnitsXDirection: [3],
+    PhysicalUnitsYDirection: [3],
+    PhysicalDeltaX: [0.03],
+    PhysicalDeltaY: [0.03],
   };
 }
 
