@@ -43,7 +43,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number>> = 
       [`${BIN}/tsc`, ['-p', '.']],
       [`${BIN}/tsc`, ['-p', 'src/console/web']],
       [`${BIN}/biome`, ['check', '.']],
-      [`${BIN}/oxlint`, ['--type-aware', '--quiet', 'src', 'test', 'scripts']],
+      [`${BIN}/oxlint`, ['--type-aware', 'src', 'scripts']],
       [NODE, ['--test', 'test/architecture.test.ts']],
     ),
   format: () => run(`${BIN}/biome`, ['check', '--write', '.']),

@@ -11,16 +11,7 @@ import type { SpooledInstance } from './spool.ts';
 import { claimDeliveries } from './sqlite-claim.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { listInstances, readCounts, readLedger } from './sqlite-overview.ts';
-import {
-  columns,
-  DELIVERY_COLUMNS,
-  deliveryOf,
-  INSTANCE_COLUMNS,
-  instanceOf,
-  number,
-  optional,
-  text,
-} from './sqlite-rows.ts';
+import { columns, DELIVERY_COLUMNS, deliveryOf, INSTANCE_COLUMNS, instanceOf, number, text } from './sqlite-rows.ts';
 import type {
   AcceptOutcome,
   ClaimedDelivery,

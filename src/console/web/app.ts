@@ -206,20 +206,22 @@ function showHeld(held: Summary[]): void {
   );
 }
 
+async function decide(button: HTMLButtonElement, one: Summary, verb: 'release' | 'discard'): Promise<void> {
+  if (verb === 'discard' && !confirm('Discard this instance? It will not be delivered. The decision goes on record.'))
+    return;
+  button.disabled = true;
+  try {
+    await ask(`/instances/${one.id}/${verb}`, { method: 'POST' });
+  } finally {
+    await refresh();
+  }
+}
+
 function action(one: Summary, verb: 'release' | 'discard', label: string): HTMLElement {
   const button = make('button', { text: label }) as HTMLButtonElement;
   button.type = 'button';
   button.setAttribute('aria-label', `${label}: ${one.sopClassName} ${one.id}`);
-  button.addEventListener('click', async () => {
-    if (verb === 'discard' && !confirm('Discard this instance? It will not be delivered. The decision goes on record.'))
-      return;
-    button.disabled = true;
-    try {
-      await ask(`/instances/${one.id}/${verb}`, { method: 'POST' });
-    } finally {
-      await refresh();
-    }
-  });
+  button.addEventListener('click', () => void decide(button, one, verb));
   return button;
 }
 

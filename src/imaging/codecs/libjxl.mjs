@@ -6,7 +6,7 @@ export async function loadLibjxl(options) {
   const { default: libjxl } = await import('@cornerstonejs/codec-libjxl');
   const module = await import.source('@cornerstonejs/codec-libjxl/decodewasm');
   const instantiateWasm = (imports, accept) => {
-    WebAssembly.instantiate(module, imports).then((instance) => accept(instance, module));
+    void WebAssembly.instantiate(module, imports).then((instance) => accept(instance, module));
     return {};
   };
   return libjxl({ ...options, instantiateWasm });
