@@ -9,6 +9,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { ProfileSchema } from '../src/deid/profile-schema.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = process.argv[2] ?? process.env['LETHE_STANDARD'] ?? join(root, '../shared/standard');
@@ -222,9 +223,15 @@ function writeProfiles(): void {
   );
 }
 
+/** For editors: a profile names it as its schema. */
+function writeSchema(): void {
+  writeFileSync(join(root, 'profiles/profile.schema.json'), `${JSON.stringify(ProfileSchema, null, 2)}\n`);
+}
+
 writeActions();
 writeContentItems();
 writeSafePrivate();
 writeTypes();
 writeVocabulary();
 writeProfiles();
+writeSchema();

@@ -44,15 +44,15 @@ export const BUILTIN_PROFILES: Readonly<Record<string, unknown>> = {
     "base": "none",
     "rules": [
       {
-        "keyword": "PatientName",
+        "element": "PatientName",
         "action": "pseudonym"
       },
       {
-        "keyword": "PatientID",
+        "element": "PatientID",
         "action": "pseudonym"
       },
       {
-        "keyword": "PatientBirthDate",
+        "element": "PatientBirthDate",
         "action": "empty"
       }
     ]

@@ -6,14 +6,15 @@
  * An attribute that no table lists is kept when PS3.6 knows it; its text is cleaned all the same, since code meanings and
  * labels hold what an operator typed. What PS3.6 does not know is removed.
  */
+import { LetheError } from '../core/errors.ts';
 import type { DataSet, Element } from '../dicom/data-set.ts';
 import { attributeOf } from '../dicom/dictionary.ts';
-import { elementOf, groupOf, isPrivate, isPrivateCreator, type Tag, tagOf } from '../dicom/tag.ts';
+import { elementOf, groupOf, isPrivate, isPrivateCreator, type Tag, tagOf, tagText } from '../dicom/tag.ts';
 import { itemsInUn, looksLikeItems } from '../dicom/un-sequence.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
 import { type Action, settle } from './actions.ts';
 import type { Instance } from './instance.ts';
-import type { ProfileRule } from './rules.ts';
+import type { ProfileRule, RuleSubject } from './rules.ts';
 import { contentItemRow, hasSafePrivate, isSafePrivate, rowOf, type TableRow, typeOf } from './tables.ts';
 import { textTreatment, UNLISTED_TO_REMOVE } from './unlisted.ts';
 import { ValueActions } from './value-actions.ts';
@@ -23,13 +24,15 @@ import { isReadable, meantVr } from './value-text.ts';
 export interface Place {
   /** The sequence around; undefined at the top level. */
   readonly parent: Tag | undefined;
+  /** All sequences around, outermost first. */
+  readonly ancestors: readonly Tag[];
   /** Inside a sequence whose action is D: whatever text is here becomes a dummy. */
   readonly dummies: boolean;
   /** The row of Table E.3.4-1 where this item is a content item that the table lists. */
   readonly concept: TableRow | undefined;
 }
 
-export const TOP_LEVEL: Place = { parent: undefined, dummies: false, concept: undefined };
+export const TOP_LEVEL: Place = { parent: undefined, ancestors: [], dummies: false, concept: undefined };
 
 /** What decided, for `explain`. */
 export type Because =
@@ -66,16 +69,18 @@ const EMPTY = new Uint8Array(0);
 export class ElementPolicy {
   readonly #instance: Instance;
   readonly #values: ValueActions;
+  readonly #subject: RuleSubject;
 
   constructor(instance: Instance) {
     this.#instance = instance;
+    this.#subject = { root: instance.dataSet, sopClassUid: instance.sopClassUid, source: instance.source };
     this.#values = new ValueActions(instance);
   }
 
   verdict(element: Element, dataSet: DataSet, place: Place): Verdict {
     const { tag } = element;
     const { profile } = this.#instance;
-    const rule = profile.rules.find((candidate) => candidate.tag === tag);
+    const rule = profile.rules.size === 0 ? undefined : profile.rules.find(element, dataSet, place, this.#subject);
     if (rule !== undefined) return this.#byRule(rule, element, dataSet, place);
     if (profile.base === 'none') return this.#kept(element, dataSet, place, 'unlisted');
     const group = groupOf(tag);
@@ -116,6 +121,11 @@ export class ElementPolicy {
         return { kind: 'value', action: 'D', because, vr, value: this.#values.pseudonym(element, vr, dataSet) };
       case 'clean':
         return this.#apply('C', element, dataSet, place, because);
+      default: {
+        const value = this.#values.byRule(rule, element, vr, dataSet);
+        if (value !== undefined) return { kind: 'value', action: 'D', because, vr, value };
+        throw new LetheError('DEID_ACTION_FAILED', { rule: rule.name, path: tagText(element.tag) });
+      }
     }
   }
 
@@ -167,11 +177,10 @@ export class ElementPolicy {
   #kept(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
     const keep: Verdict = { kind: 'keep', action: 'K', because };
     if (this.#instance.profile.base === 'none' && because === 'unlisted') {
-      return element.items === undefined ? keep : items('K', because, element.items, { ...place, parent: element.tag });
+      return element.items === undefined ? keep : items('K', because, element.items, inside(place, element.tag, false));
     }
     const inner = sequenceItems(element);
-    if (inner !== undefined)
-      return items('K', because, inner, { parent: element.tag, dummies: place.dummies, concept: undefined });
+    if (inner !== undefined) return items('K', because, inner, inside(place, element.tag, place.dummies));
     if (element.length === 0) return keep;
     const vr = meantVr(element);
     if (element.value === undefined) return VRS[vr].text ? remove(because) : keep;
@@ -218,7 +227,7 @@ export class ElementPolicy {
     const inner = sequenceItems(element);
     if (inner !== undefined) {
       const dummies = element.tag !== CONTENT_SEQUENCE;
-      return items('D', because, inner, { parent: element.tag, dummies: dummies || place.dummies, concept: undefined });
+      return items('D', because, inner, inside(place, element.tag, dummies || place.dummies));
     }
     const vr = meantVr(element);
     if (vr === 'SQ' || element.fragments !== undefined) return remove(because);
@@ -229,8 +238,7 @@ export class ElementPolicy {
 
   #uids(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
     const inner = sequenceItems(element);
-    if (inner !== undefined)
-      return items('U', because, inner, { parent: element.tag, dummies: false, concept: undefined });
+    if (inner !== undefined) return items('U', because, inner, inside(place, element.tag, false));
     const vr = meantVr(element);
     if (vr !== 'UI' || element.value === undefined) return this.#dummy(element, dataSet, place, because);
     return { kind: 'value', action: 'U', because, vr, value: this.#values.uids(element.value) };
@@ -245,8 +253,7 @@ export class ElementPolicy {
   /** C, and where it cannot be carried out what the table asks for without the option. */
   #cleaned(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
     const inner = sequenceItems(element);
-    if (inner !== undefined)
-      return items('C', because, inner, { parent: element.tag, dummies: false, concept: undefined });
+    if (inner !== undefined) return items('C', because, inner, inside(place, element.tag, false));
     if (element.length === 0) return { kind: 'keep', action: 'K', because };
     const vr = meantVr(element);
     const value = VRS[vr].text ? this.#values.clean(element, vr, dataSet, 'clean') : undefined;
@@ -265,6 +272,10 @@ export class ElementPolicy {
 
 function remove(because: Because): Verdict {
   return { kind: 'remove', action: 'X', because };
+}
+
+function inside(place: Place, tag: Tag, dummies: boolean): Place {
+  return { parent: tag, ancestors: [...place.ancestors, tag], dummies, concept: undefined };
 }
 
 function items(action: Action, because: Because, inner: readonly DataSet[], place: Place): Verdict {

@@ -25,6 +25,8 @@ export interface Instance {
   readonly patient: string;
   readonly shiftDays: number;
   readonly identity: KnownIdentity;
+  /** Configured name of the sender. */
+  readonly source: string | undefined;
 }
 
 const STUDY_INSTANCE_UID = 0x0020000d;
@@ -38,6 +40,7 @@ export interface InstanceOptions {
   readonly pseudonyms: Pseudonyms;
   readonly sopClassUid: string;
   readonly sopInstanceUid: string;
+  readonly source: string | undefined;
 }
 
 export function readInstance(dataSet: DataSet, options: InstanceOptions): Instance {

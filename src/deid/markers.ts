@@ -7,7 +7,8 @@ import type { DataSet, Element } from '../dicom/data-set.ts';
 import type { Tag } from '../dicom/tag.ts';
 import type { Vr } from '../dicom/vr.ts';
 import { type DataSetWriter, encodeText } from '../dicom/writer.ts';
-import { BASIC_METHOD_CODE, type CompiledProfile, METHOD_CODES, type ProfileOption } from './profile.ts';
+import type { CompiledProfile } from './profile.ts';
+import { BASIC_METHOD_CODE, METHOD_CODES, type ProfileOption } from './profile-options.ts';
 import { EDITION } from './tables.ts';
 
 /** An element that the output has whatever the original had in its place. */

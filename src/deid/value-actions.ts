@@ -6,15 +6,18 @@
 import { latin1Text } from '../dicom/charset.ts';
 import type { DataSet, Element } from '../dicom/data-set.ts';
 import { attributeOf } from '../dicom/dictionary.ts';
-import type { Tag } from '../dicom/tag.ts';
+import { type Tag, tagText } from '../dicom/tag.ts';
 import { isStandardUid } from '../dicom/uids.ts';
 import { splitText } from '../dicom/values.ts';
-import type { Vr } from '../dicom/vr.ts';
+import { VRS, type Vr } from '../dicom/vr.ts';
 import { encodeText } from '../dicom/writer.ts';
 import { dummyValue } from './actions.ts';
+import { cappedAge } from './ages.ts';
 import { cleanText, scrubText } from './clean-text.ts';
 import { isTime, shiftDate, shiftDateTime } from './dates.ts';
 import type { Instance } from './instance.ts';
+import { ruleValue } from './rule-values.ts';
+import type { ProfileRule } from './rules.ts';
 import { encodedText, meantVr, textValues } from './value-text.ts';
 
 /** What some senders write where they have no UID. */
@@ -29,11 +32,6 @@ const KEYED_CHARACTERS = 16;
 const KEYED = /(?:ID|Identifier|SerialNumber|StationName|Number)$/;
 const KEYED_VRS: readonly Vr[] = ['LO', 'SH', 'UC', 'ST', 'LT', 'UT'];
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const AGE = /^(\d{1,3})([DWMY])$/;
-/** Ages above this are one age: fewer people reach each of them (45 CFR 164.514(b)(2)(i)(C)). */
-const AGE_YEARS_MAX = 89;
-const AGE_ABOVE = '090Y';
-const UNITS_IN_A_YEAR: Readonly<Record<string, number>> = { D: 365.25, W: 52.18, M: 12, Y: 1 };
 
 export class ValueActions {
   readonly #instance: Instance;
@@ -73,6 +71,20 @@ export class ValueActions {
   /** For a rule that asks for a pseudonym, of any attribute. */
   pseudonym(element: Element, vr: Vr, dataSet: DataSet): Uint8Array {
     return this.identifier(element, dataSet) ?? this.#keyed(element, vr, dataSet) ?? dummyValue(vr);
+  }
+
+  /** By a rule of the site; undefined where it cannot be done on what is there. @throws DEID_LOOKUP_MISSING */
+  byRule(rule: ProfileRule, element: Element, vr: Vr, dataSet: DataSet): Uint8Array | undefined {
+    const values = rule.action === 'replace' ? [''] : textValues(element, vr, dataSet);
+    if (!VRS[vr].text || values === undefined) return undefined;
+    const context = { vr, shiftDays: this.#instance.shiftDays, path: tagText(element.tag) };
+    const made: string[] = [];
+    for (const value of values) {
+      const one = value === '' && rule.action !== 'replace' ? '' : ruleValue(rule, value, context);
+      if (one === undefined) return undefined;
+      made.push(one);
+    }
+    return encodedText(made, vr, dataSet);
   }
 
   /** A dummy that says nothing; of numbers and names of things one that is the same for the same thing. */
@@ -164,13 +176,4 @@ export class ValueActions {
       vr,
     );
   }
-}
-
-/** PS3.5 Table 6.2-1 AS; undefined for what is no age. */
-export function cappedAge(value: string): string | undefined {
-  const parts = AGE.exec(value);
-  if (parts === null) return undefined;
-  const [, count = '', unit = ''] = parts;
-  const years = Number(count) / (UNITS_IN_A_YEAR[unit] ?? 1);
-  return years >= AGE_YEARS_MAX + 1 ? AGE_ABOVE : value;
 }
