@@ -1,0 +1,107 @@
+CREATE INDEX audit_instance ON audit (instance) WHERE instance <> '';
+
+CREATE INDEX delivery_busy ON delivery (state, destination) WHERE state IN ('claimed', 'inflight', 'held', 'rejected');
+
+CREATE INDEX delivery_due ON delivery (destination, urgent DESC, due_at_ms, id) WHERE state IN ('queued', 'deferred');
+
+CREATE INDEX delivery_series ON delivery (destination, series_key, id) WHERE state IN ('queued', 'deferred');
+
+CREATE INDEX delivery_study ON delivery (destination, study_key, id) WHERE state IN ('queued', 'deferred');
+
+CREATE UNIQUE INDEX instance_content ON instance (customer, sop_instance_uid, digest);
+
+CREATE INDEX instance_erase_prepared ON instance (settled_at_ms) WHERE settled_at_ms IS NOT NULL AND prepared_location IS NOT NULL;
+
+CREATE INDEX instance_erase_received ON instance (settled_at_ms) WHERE settled_at_ms IS NOT NULL AND location IS NOT NULL;
+
+CREATE INDEX instance_held ON instance (id) WHERE state = 'held';
+
+CREATE INDEX instance_ledger ON instance (customer, source_name, study_instance_uid);
+
+CREATE INDEX instance_to_process ON instance (urgent DESC, id) WHERE state = 'received';
+
+CREATE TABLE audit (
+  sequence INTEGER PRIMARY KEY,
+  at_ms INTEGER NOT NULL,
+  event TEXT NOT NULL,
+  instance TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  hash TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE delivery (
+  id INTEGER PRIMARY KEY,
+  instance TEXT NOT NULL REFERENCES instance (id),
+  destination TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('queued', 'claimed', 'inflight', 'delivered', 'deferred', 'rejected', 'held')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  created_at_ms INTEGER NOT NULL,
+  due_at_ms INTEGER NOT NULL,
+  urgent INTEGER NOT NULL,
+  study_key TEXT NOT NULL,
+  series_key TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  reason TEXT,
+  reason_detail TEXT,
+  receipt TEXT,
+  UNIQUE (instance, destination)
+) STRICT;
+
+CREATE TABLE delivery_count (destination TEXT, state TEXT, number INTEGER NOT NULL, PRIMARY KEY (destination, state)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE instance (
+  id TEXT PRIMARY KEY,
+  customer TEXT NOT NULL,
+  source_kind TEXT NOT NULL,
+  source_name TEXT NOT NULL,
+  sop_class_uid TEXT NOT NULL,
+  sop_instance_uid TEXT NOT NULL,
+  study_instance_uid TEXT,
+  transfer_syntax_uid TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  digest TEXT NOT NULL,
+  received_at_ms INTEGER NOT NULL,
+  urgent INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('received', 'prepared', 'held', 'discarded')),
+  reason TEXT,
+  reason_detail TEXT,
+  location TEXT,
+  prepared_location TEXT,
+  manifest TEXT,
+  study_key TEXT,
+  series_key TEXT,
+  prepared_bytes INTEGER,
+  -- When nothing was owed any more; NULL while something is.
+  settled_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE instance_count (state TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE study_patient (
+  customer TEXT NOT NULL,
+  study_key TEXT NOT NULL,
+  patient_key TEXT NOT NULL,
+  PRIMARY KEY (customer, study_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
+CREATE TRIGGER audit_never_shrinks BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
+CREATE TRIGGER delivery_counted AFTER INSERT ON delivery BEGIN
+  INSERT INTO delivery_count VALUES (new.destination, new.state, 1) ON CONFLICT (destination, state) DO UPDATE SET number = number + 1;
+END;
+
+CREATE TRIGGER delivery_moved AFTER UPDATE OF state ON delivery WHEN old.state <> new.state BEGIN
+  UPDATE delivery_count SET number = number - 1 WHERE destination = old.destination AND state = old.state;
+  INSERT INTO delivery_count VALUES (new.destination, new.state, 1) ON CONFLICT (destination, state) DO UPDATE SET number = number + 1;
+END;
+
+CREATE TRIGGER instance_counted AFTER INSERT ON instance BEGIN
+  INSERT INTO instance_count VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET number = number + 1;
+END;
+
+CREATE TRIGGER instance_moved AFTER UPDATE OF state ON instance WHEN old.state <> new.state BEGIN
+  UPDATE instance_count SET number = number - 1 WHERE state = old.state;
+  INSERT INTO instance_count VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET number = number + 1;
+END;

@@ -1,0 +1,301 @@
+/**
+ * What every store must do, whatever it stands on: custody rows, the two legs, claiming, restart, erasing, the ledger and
+ * the audit. Run by `sqlite-store.test.ts`; another implementation adds its own caller.
+ */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { CHAIN_START, chainHash } from '../../src/core/chain.ts';
+import type { PreparedLocation, SpooledInstance } from '../../src/queue/spool.ts';
+import type { ClaimOptions, PreparedOutput, Store } from '../../src/queue/store.ts';
+
+export interface TestClock {
+  nowMs(): number;
+  monotonicMs(): number;
+  advance(ms: number): void;
+}
+
+export function testClock(startMs = 1_750_000_000_000): TestClock {
+  let nowMs = startMs;
+  return {
+    nowMs: () => nowMs,
+    monotonicMs: () => nowMs,
+    advance: (ms) => {
+      nowMs += ms;
+    },
+  };
+}
+
+export type OpenStore = (t: TestContext, clock: TestClock) => Promise<{ store: Store; reopen: () => Promise<Store> }>;
+
+let counter = 0;
+
+function spooled(
+  overrides: { customer?: string; uid?: string; digest?: string; priority?: 'high' | 'normal'; source?: string } = {},
+): SpooledInstance {
+  counter++;
+  const id = `01J${String(counter).padStart(23, '0')}`;
+  return {
+    record: {
+      id,
+      customer: overrides.customer ?? 'default',
+      sourceKind: 'dicom',
+      sourceName: overrides.source ?? 'MODALITY',
+      sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
+      sopInstanceUid: overrides.uid ?? `2.25.${counter}`,
+      transferSyntaxUid: '1.2.840.10008.1.2.1',
+      receivedAtMs: 1,
+      priority: overrides.priority ?? 'normal',
+    },
+    location: `01J00000000000000000000000:${counter}`,
+    bytes: 1000,
+    digest: overrides.digest ?? String(counter).padStart(64, 'a'),
+  };
+}
+
+function output(series: string, bytes = 100): PreparedOutput {
+  return {
+    location: `00/${series}-${counter}` as PreparedLocation,
+    manifest: '{}',
+    studyKey: `study of ${series}`,
+    seriesKey: series,
+    bytes,
+  };
+}
+
+const CLAIM: Omit<ClaimOptions, 'nowMs'> = { by: 'series', maxInstances: 10, maxBytes: 1_000_000, idleMs: 1000 };
+
+export function storeContract(name: string, open: OpenStore): void {
+  const contract = (
+    what: string,
+    body: (store: Store, clock: TestClock, reopen: () => Promise<Store>) => Promise<void>,
+  ) =>
+    test(`${name}: ${what}`, async (t) => {
+      const clock = testClock();
+      const { store, reopen } = await open(t, clock);
+      await body(store, clock, reopen);
+    });
+
+  const prepared = async (store: Store, series: string, destinations = ['cloud'], bytes = 100) => {
+    const instance = spooled();
+    await store.accept(instance, '2.25.99');
+    await store.markPrepared(instance.record.id, output(series, bytes), destinations);
+    return instance.record.id;
+  };
+
+  contract(
+    'the same customer, UID and content is one instance; other content or another customer is another',
+    async (store) => {
+      const first = spooled({ uid: '2.25.1', digest: 'd1' });
+      assert.deepEqual(await store.accept(first, undefined), { kind: 'accepted' });
+      assert.deepEqual(await store.accept(first, undefined), { kind: 'accepted' }, 'recovery may repeat it');
+      assert.deepEqual(await store.accept(spooled({ uid: '2.25.1', digest: 'd1' }), undefined), {
+        kind: 'duplicate',
+        of: first.record.id,
+      });
+      assert.deepEqual(await store.accept(spooled({ uid: '2.25.1', digest: 'd2' }), undefined), { kind: 'accepted' });
+      assert.deepEqual(await store.accept(spooled({ uid: '2.25.1', digest: 'd1', customer: 'other' }), undefined), {
+        kind: 'accepted',
+      });
+      assert.equal((await store.findBySopInstanceUid('default', '2.25.1'))?.id, first.record.id);
+      assert.equal((await store.counts()).received, 3);
+    },
+  );
+
+  contract('received instances are taken urgent first, then oldest', async (store) => {
+    const ids = [];
+    for (const priority of ['normal', 'normal', 'high'] as const) {
+      const one = spooled({ priority });
+      ids.push(one.record.id);
+      await store.accept(one, undefined);
+    }
+    assert.deepEqual(
+      (await store.takeReceived(2)).map(({ id }) => id),
+      [ids[2], ids[0]],
+    );
+  });
+
+  contract('a series is claimed when it is full or has been quiet, not before', async (store, clock) => {
+    await prepared(store, 'a');
+    assert.deepEqual(await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() }), []);
+    clock.advance(1000);
+    assert.equal((await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() })).length, 1);
+    for (let count = 0; count < 12; count++) await prepared(store, 'b');
+    const full = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+    assert.equal(full.length, 10);
+    assert.deepEqual([...new Set(full.map(({ prepared: { seriesKey } }) => seriesKey))], ['b']);
+  });
+
+  contract(
+    'a batch holds one series and no more bytes than allowed, but at least one instance',
+    async (store, clock) => {
+      await prepared(store, 'a', ['cloud'], 900_000);
+      await prepared(store, 'a', ['cloud'], 900_000);
+      await prepared(store, 'b', ['cloud'], 5_000_000);
+      clock.advance(1000);
+      const batches = [];
+      for (
+        let batch = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+        batch.length > 0;
+        batch = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() })
+      ) {
+        batches.push(batch.map(({ prepared: { seriesKey } }) => seriesKey).join(''));
+      }
+      assert.deepEqual(batches, ['a', 'a', 'b']);
+    },
+  );
+
+  contract('an urgent delivery overtakes and waits for no one', async (store, clock) => {
+    await prepared(store, 'a');
+    const urgent = spooled();
+    await store.accept(urgent, undefined);
+    await store.markPrepared(urgent.record.id, output('z'), ['cloud'], true);
+    const [first] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+    assert.equal(first?.instance.id, urgent.record.id);
+  });
+
+  contract('what is claimed is claimed once; what is deferred comes back when it is due', async (store, clock) => {
+    await prepared(store, 'a');
+    clock.advance(1000);
+    const [claimed] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+    assert.deepEqual(await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() }), []);
+    const id = claimed?.delivery.id ?? 0;
+    await store.markInflight([id]);
+    await store.defer([id], clock.nowMs() + 5000, 'DELIVERY_BUSY', 'status=503');
+    assert.equal(await store.nextDueAtMs('cloud'), clock.nowMs() + 5000);
+    assert.deepEqual(await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() + 4999 }), []);
+    const [again] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() + 5000 });
+    assert.equal(again?.delivery.id, id);
+    assert.equal(again?.delivery.attempts, 1);
+    await store.unclaim([id]);
+    assert.equal((await store.deliveriesOf(claimed?.instance.id ?? ''))[0]?.state, 'queued');
+  });
+
+  contract(
+    'after a restart claimed is owed again; inflight only where the destination recognises a repetition',
+    async (store, clock, reopen) => {
+      for (const destination of ['safe', 'unsafe'])
+        for (const series of ['a', 'b']) await prepared(store, `${destination} ${series}`, [destination]);
+      clock.advance(1000);
+      for (const destination of ['safe', 'unsafe']) {
+        const [inflight] = await store.claim(destination, { ...CLAIM, nowMs: clock.nowMs() });
+        await store.markInflight([inflight?.delivery.id ?? 0]);
+        await store.claim(destination, { ...CLAIM, nowMs: clock.nowMs() });
+      }
+      await store.close();
+      const again = await reopen();
+      assert.deepEqual(await again.requeueAfterRestart((destination) => destination === 'safe'), {
+        requeued: 3,
+        held: 1,
+      });
+      const { deliveries } = await again.counts();
+      assert.equal(deliveries['safe']?.queued, 2);
+      assert.equal(deliveries['unsafe']?.queued, 1);
+      assert.equal(deliveries['unsafe']?.held, 1);
+    },
+  );
+
+  contract('bytes may go only when every destination has taken the instance', async (store, clock) => {
+    const id = await prepared(store, 'a', ['one', 'two']);
+    clock.advance(1000);
+    const settle = async (destination: string) => {
+      const [claimed] = await store.claim(destination, { ...CLAIM, nowMs: clock.nowMs() });
+      await store.settle([claimed?.delivery.id ?? 0], 'ok');
+    };
+    await settle('one');
+    assert.deepEqual(await store.erasable('received', clock.nowMs() + 1e9, 10), []);
+    await settle('two');
+    assert.deepEqual(await store.erasable('received', clock.nowMs() - 1, 10), []);
+    assert.deepEqual(
+      (await store.erasable('received', clock.nowMs(), 10)).map((row) => row.id),
+      [id],
+    );
+    await store.markErased(id, 'received');
+    assert.deepEqual(await store.erasable('received', clock.nowMs(), 10), []);
+    assert.equal((await store.erasable('prepared', clock.nowMs(), 10)).length, 1);
+    assert.equal((await store.instance(id))?.location, undefined);
+  });
+
+  contract('a held instance is released to where it was: anew, or to its destinations', async (store, clock) => {
+    const raw = spooled();
+    await store.accept(raw, undefined);
+    await store.hold(raw.record.id, 'DEID_LEAK_SUSPECTED', 'path=(0010,4000)');
+    assert.equal((await store.takeReceived(10)).length, 0);
+    await store.release(raw.record.id, 'somebody');
+    assert.equal((await store.instance(raw.record.id))?.state, 'received');
+    const id = await prepared(store, 'a');
+    clock.advance(1000);
+    const [claimed] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+    await store.holdDeliveries([claimed?.delivery.id ?? 0], 'DELIVERY_REJECTED', 'status=400');
+    assert.deepEqual(await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() + 1e9 }), []);
+    await store.release(id, 'somebody');
+    clock.advance(1000);
+    assert.equal((await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() })).length, 1);
+  });
+
+  contract('what a person discarded meanwhile is not brought back by a worker that finishes late', async (store) => {
+    const one = spooled();
+    await store.accept(one, undefined);
+    await store.discard(one.record.id, 'operator');
+    await store.markPrepared(one.record.id, output('a'), ['cloud']);
+    assert.equal((await store.instance(one.record.id))?.state, 'discarded');
+    assert.deepEqual(await store.deliveriesOf(one.record.id), []);
+  });
+
+  contract('a study belongs to one patient', async (store) => {
+    assert.equal(await store.bindStudyToPatient('default', 's1', 'p1'), true);
+    assert.equal(await store.bindStudyToPatient('default', 's1', 'p1'), true);
+    assert.equal(await store.bindStudyToPatient('default', 's1', 'p2'), false);
+    assert.equal(await store.bindStudyToPatient('other', 's1', 'p2'), true);
+  });
+
+  contract('the ledger adds up: received = delivered + held + discarded + on the way', async (store, clock) => {
+    for (let number = 0; number < 20; number++) {
+      const one = spooled({ source: number % 2 === 0 ? 'A' : 'B' });
+      const { id } = one.record;
+      await store.accept(one, '2.25.7');
+      if (number % 5 === 1) await store.hold(id, 'DEID_LEAK_SUSPECTED', undefined);
+      if (number % 5 === 2) await store.discard(id, 'rule');
+      if (number % 5 >= 3) await store.markPrepared(id, output(`s${number}`), ['cloud']);
+      if (number % 5 !== 4) continue;
+      clock.advance(2000);
+      for (const { delivery } of await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() }))
+        await store.settle([delivery.id], 'ok');
+    }
+    const lines = await store.ledger({ limit: 10 });
+    assert.equal(lines.length, 2);
+    for (const line of lines) assert.equal(line.received, line.delivered + line.held + line.discarded + line.onTheWay);
+    assert.equal(
+      lines.reduce((sum, line) => sum + line.received, 0),
+      20,
+    );
+    assert.ok(lines.some(({ delivered }) => delivered > 0));
+  });
+
+  contract('every change is in the audit, and the chain holds over a restart', async (store, _clock, reopen) => {
+    const id = await prepared(store, 'a');
+    await store.hold(id, 'DEID_LEAK_SUSPECTED', 'path=(0010,4000)');
+    await store.close();
+    const again = await reopen();
+    await again.release(id, 'somebody');
+    await again.note('gateway.started', 'test');
+    assert.deepEqual(
+      (await again.history(id)).map(({ event }) => event),
+      ['instance.received', 'instance.prepared', 'instance.held', 'instance.released'],
+    );
+    let previous = CHAIN_START;
+    let entries = 0;
+    for await (const { hash, ...entry } of again.auditEntries()) {
+      assert.equal(entry.sequence, ++entries);
+      assert.equal(hash, chainHash(previous, entry));
+      previous = hash;
+    }
+    assert.equal(entries, 5);
+  });
+
+  contract('many writers at once are committed together and none is lost', async (store) => {
+    const all = Array.from({ length: 1200 }, () => spooled());
+    const outcomes = await Promise.all(all.map((one) => store.accept(one, undefined)));
+    assert.equal(outcomes.filter(({ kind }) => kind === 'accepted').length, 1200);
+    assert.equal((await store.counts()).received, 1200);
+  });
+}
