@@ -158,9 +158,25 @@ function resolved(configuration: Configuration, path: string | undefined, option
     ...configuration,
     dataDir,
     folders: configuration.folders.map((folder) => ({ ...folder, path: at(folder.path) })),
+    dicom: withAbsoluteTls(configuration.dicom, at),
+    deidentification: withAbsoluteKey(configuration.deidentification, at),
   };
   checkPolicies(complete, path ?? 'defaults');
   return { configuration: Object.freeze(complete), path, baseDir };
+}
+
+function withAbsoluteTls(dicom: Configuration['dicom'], at: (file: string) => string): Configuration['dicom'] {
+  if (dicom.tls === undefined) return dicom;
+  const { cert, key, ca } = dicom.tls;
+  return { ...dicom, tls: { ...dicom.tls, cert: at(cert), key: at(key), ...(ca === undefined ? {} : { ca: at(ca) }) } };
+}
+
+function withAbsoluteKey(
+  deidentification: Configuration['deidentification'],
+  at: (file: string) => string,
+): Configuration['deidentification'] {
+  const { key } = deidentification;
+  return key === undefined ? deidentification : { ...deidentification, key: { file: at(key.file) } };
 }
 
 /** What single keys cannot say: combinations that would be unsafe or impossible. */
