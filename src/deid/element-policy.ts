@@ -15,7 +15,7 @@ import { VRS, type Vr } from '../dicom/vr.ts';
 import { type Action, settle } from './actions.ts';
 import type { Instance } from './instance.ts';
 import type { ProfileRule, RuleSubject } from './rules.ts';
-import { contentItemRow, hasSafePrivate, isSafePrivate, rowOf, type TableRow, typeOf } from './tables.ts';
+import { contentItemRow, isSafeGroup, isSafePrivate, rowOf, type TableRow, typeOf } from './tables.ts';
 import { textTreatment, UNLISTED_TO_REMOVE } from './unlisted.ts';
 import { ValueActions } from './value-actions.ts';
 import { isReadable, meantVr } from './value-text.ts';
@@ -133,9 +133,10 @@ export class ElementPolicy {
     if (!this.#instance.profile.options.has('retainSafePrivate')) return remove('private');
     const { tag } = element;
     const group = groupOf(tag);
+    if (!isSafeGroup(group)) return remove('private');
     if (isPrivateCreator(tag)) {
       const creator = dataSet.string(tag) ?? '';
-      const wanted = hasSafePrivate(group, creator) && this.#hasSafeElement(dataSet, group, elementOf(tag), creator);
+      const wanted = this.#hasSafeElement(dataSet, group, elementOf(tag), creator);
       return wanted ? { kind: 'keep', action: 'K', because: 'safe private' } : remove('private');
     }
     const creator = dataSet.string(tagOf(group, elementOf(tag) >>> 8)) ?? '';

@@ -4,12 +4,13 @@
  *
  *   compileProfile('default' | 'ai-inference' | 'basic' | 'research' | 'seed' | YAML text) -> CompiledProfile
  */
+import { createRequire } from 'node:module';
 import { LetheError } from '../core/errors.ts';
 import type { Tag } from '../dicom/tag.ts';
 import { BUILTIN_PROFILES } from './builtin-profiles.generated.ts';
 import type { ProfileOption } from './profile-options.ts';
 import type { ProfileDocument } from './profile-schema.ts';
-import { parseProfile } from './profile-text.ts';
+import type * as ProfileText from './profile-text.ts';
 import { compileRules, type RuleSet } from './rules.ts';
 import { type ActionCode, type ColumnOption, OPTION_COLUMNS, rowOf, type TableRow } from './tables.ts';
 
@@ -41,12 +42,17 @@ const NAME = /^[A-Za-z0-9-]+$/;
 /** @throws DEID_PROFILE_INVALID naming line and reason */
 export function compileProfile(nameOrYaml: string): CompiledProfile {
   const name = nameOrYaml === 'default' ? DEFAULT_PROFILE : nameOrYaml;
-  if (!NAME.test(name)) return parseProfile(nameOrYaml, compileDocument);
+  if (!NAME.test(name)) return parser().parseProfile(nameOrYaml, compileDocument);
   if (!Object.hasOwn(BUILTIN_PROFILES, name)) {
     const known = `default, ${Object.keys(BUILTIN_PROFILES).join(', ')}`;
     throw new LetheError('DEID_PROFILE_INVALID', { problem: 'no built-in profile has this name', known });
   }
   return compileDocument(BUILTIN_PROFILES[name] as ProfileDocument);
+}
+
+/** The YAML parser and the schema's compiler cost more than de-identifying an instance: only who needs them loads them. */
+function parser(): typeof ProfileText {
+  return createRequire(import.meta.url)('./profile-text.ts') as typeof ProfileText;
 }
 
 function compileDocument(document: ProfileDocument): CompiledProfile {

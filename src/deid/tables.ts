@@ -153,29 +153,34 @@ export function contentItemRow(codeValue: string, scheme: string): TableRow | un
   return contentItems.get(`${codeValue}|${scheme}`);
 }
 
-let safePrivate: ReadonlyMap<string, string> | undefined;
+/** Elements (last two digits) by creator, by group. */
+let safePrivate: ReadonlyMap<number, ReadonlyMap<string, ReadonlySet<number>>> | undefined;
+
+/** True where Table E.3.10-1 lists anything in this private group. */
+export function isSafeGroup(group: number): boolean {
+  safePrivate ??= parseSafePrivate();
+  return safePrivate.has(group);
+}
 
 /** True where PS3.15 Table E.3.10-1 lists the element (last two digits of its tag) of this creator's block. */
 export function isSafePrivate(group: number, creator: string, element: number): boolean {
-  const elements = safePrivateElements(group, creator);
-  if (elements === undefined) return false;
-  const wanted = (element & 0xff).toString(16).toUpperCase().padStart(2, '0');
-  return elements.split(' ').some((entry) => entry.startsWith(wanted));
-}
-
-/** True where Table E.3.10-1 lists anything of this creator in this group. */
-export function hasSafePrivate(group: number, creator: string): boolean {
-  return safePrivateElements(group, creator) !== undefined;
-}
-
-function safePrivateElements(group: number, creator: string): string | undefined {
-  safePrivate ??= new Map(
-    TABLE_E3_10_1.trim()
-      .split('\n')
-      .map((line): [string, string] => {
-        const at = line.lastIndexOf('|');
-        return [line.slice(0, at), line.slice(at + 1)];
-      }),
+  safePrivate ??= parseSafePrivate();
+  return (
+    safePrivate
+      .get(group)
+      ?.get(creator)
+      ?.has(element & 0xff) ?? false
   );
-  return safePrivate.get(`${group.toString(16).toUpperCase().padStart(4, '0')}|${creator}`);
+}
+
+function parseSafePrivate(): Map<number, Map<string, Set<number>>> {
+  const groups = new Map<number, Map<string, Set<number>>>();
+  for (const line of TABLE_E3_10_1.trim().split('\n')) {
+    const [group = '', creator = '', elements = ''] = line.split('|');
+    const number = Number.parseInt(group, 16);
+    const creators = groups.get(number) ?? new Map<string, Set<number>>();
+    creators.set(creator, new Set(elements.split(' ').map((element) => Number.parseInt(element.slice(0, 2), 16))));
+    groups.set(number, creators);
+  }
+  return groups;
 }

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import {
   contentItemRow,
   EDITION,
-  hasSafePrivate,
+  isSafeGroup,
   isSafePrivate,
   listedTags,
   rowOf,
@@ -59,7 +59,7 @@ describe('tables of PS3.15 Annex E', () => {
     );
     for (const { group, element, privateCreator } of rows) {
       const number = Number.parseInt(group, 16);
-      assert.ok(hasSafePrivate(number, privateCreator), privateCreator);
+      assert.ok(isSafeGroup(number), group);
       assert.ok(
         isSafePrivate(number, privateCreator, Number.parseInt(element, 16)),
         `${group} ${privateCreator} ${element}`,
@@ -69,7 +69,8 @@ describe('tables of PS3.15 Annex E', () => {
     assert.ok(!isSafePrivate(0x0019, 'SIEMENS MR HEADER', 0x110b));
     assert.ok(!isSafePrivate(0x0021, 'SIEMENS MR HEADER', 0x110c));
     assert.ok(!isSafePrivate(0x0019, 'siemens mr header', 0x110c));
-    assert.ok(!hasSafePrivate(0x0019, 'SIEMENS MR HEADER '));
+    assert.ok(!isSafePrivate(0x0019, 'SIEMENS MR HEADER ', 0x110c));
+    assert.ok(!isSafeGroup(0x0009));
   });
 
   test('every row of Table E.3.4-1 is found by code and scheme', { skip }, () => {
