@@ -210,6 +210,7 @@ export function summaryOf(row: InstanceRow): InstanceSummary {
     bytes: row.bytes,
     receivedAtMs: row.receivedAtMs,
     state: row.state,
+    delivered: row.state === 'prepared' && row.settledAtMs !== undefined,
     reason: row.reason,
     reasonDetail: row.reasonDetail,
     advice: known,

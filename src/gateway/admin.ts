@@ -17,6 +17,8 @@ export interface InstanceSummary {
   readonly bytes: number;
   readonly receivedAtMs: number;
   readonly state: InstanceState;
+  /** Every destination has taken it. */
+  readonly delivered: boolean;
   /** Error code and path-only detail when held; the rule's name when discarded. */
   readonly reason: string | undefined;
   readonly reasonDetail: string | undefined;

@@ -25,6 +25,7 @@ export const INSTANCE_COLUMNS = [
   'study_key',
   'series_key',
   'prepared_bytes',
+  'settled_at_ms',
 ] as const;
 
 export const DELIVERY_COLUMNS = [
@@ -64,6 +65,7 @@ export function instanceOf(row: Row): InstanceRow {
     reasonDetail: optional(row, 'reason_detail'),
     location: optional(row, 'location'),
     prepared: preparedOf(row),
+    settledAtMs: row['settled_at_ms'] === null ? undefined : number(row, 'settled_at_ms'),
   };
 }
 

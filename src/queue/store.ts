@@ -34,6 +34,8 @@ export interface InstanceRow {
   /** Undefined once the identified bytes were erased. */
   readonly location: SpoolLocation | undefined;
   readonly prepared: PreparedOutput | undefined;
+  /** Since when nothing is owed any more: delivered everywhere, or discarded. */
+  readonly settledAtMs: number | undefined;
 }
 
 /** What `prepare` produced; everything in it is de-identified. */

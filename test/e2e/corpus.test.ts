@@ -38,7 +38,7 @@ const IDENTIFYING = [
 ];
 /** Values that name nobody although they stand where a name should: words of the files' makers and of our own output. */
 const NOBODY =
-  /^(anonymous|anonymized|patient|unknown|unspecified|none|null|test|hospital|removed|phantom|doctor|physician)$/i;
+  /^(first|last|name|anonymous|anonymized|patient|unknown|unspecified|none|null|test|hospital|removed|phantom|doctor|physician)$/i;
 const SHORTEST = 5;
 
 function entries(): Entry[] {

@@ -9,6 +9,7 @@ interface Summary {
   bytes: number;
   receivedAtMs: number;
   state: string;
+  delivered: boolean;
   reason?: string;
   reasonDetail?: string;
   advice?: string;
@@ -225,7 +226,11 @@ function action(one: Summary, verb: 'release' | 'discard', label: string): HTMLE
   return button;
 }
 
-const TONES: Record<string, string> = { prepared: 'good', held: 'bad', received: 'warn' };
+const TONES: Record<string, string> = { held: 'bad', received: 'warn' };
+
+function stateBadge(one: Summary): HTMLElement {
+  return one.delivered ? badge('delivered', 'good') : badge(one.state, TONES[one.state] ?? '');
+}
 
 function showLast(last: Summary[]): void {
   const rows = last.map((one) => [
@@ -234,7 +239,7 @@ function showLast(last: Summary[]): void {
     text(bytes(one.bytes)),
     text(number.format(one.images)),
     text(time.format(one.receivedAtMs)),
-    badge(one.state, TONES[one.state] ?? ''),
+    stateBadge(one),
   ]);
   const empty = make('p', {
     className: 'empty',
