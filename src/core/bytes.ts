@@ -40,7 +40,7 @@ export class MemorySink implements ByteSink {
   #length = 0;
 
   write(bytes: Uint8Array): void {
-    this.#chunks.push(bytes.slice());
+    this.#chunks.push(new Uint8Array(bytes)); // a Buffer's slice would be a view
     this.#length += bytes.length;
   }
 

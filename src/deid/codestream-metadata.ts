@@ -31,7 +31,7 @@ interface Range {
 export function withoutMetadata(fragment: Uint8Array): Uint8Array {
   const ranges = metadataRanges(fragment);
   if (ranges.length === 0) return fragment;
-  const clean = fragment.slice();
+  const clean = new Uint8Array(fragment);
   for (const { start, end } of ranges) clean.fill(0, start, end);
   return clean;
 }

@@ -58,7 +58,7 @@ export function readDataSet(source: ByteSource, options: ReadDataSetOptions): Da
     if (tokenizer.finished) return builder.root;
     const chunk = source.read(position, chunkBytes);
     if (chunk.length === 0) tokenizer.end();
-    else tokenizer.push(chunk.slice()); // the source may reuse its memory, values are views of the chunk
+    else tokenizer.push(new Uint8Array(chunk)); // a copy (a Buffer's slice is none): the source may reuse its memory
     builder.expectChunk(chunk.length);
     position += chunk.length;
     chunkBytes = CHUNK_BYTES;

@@ -167,5 +167,5 @@ export function valueBytes(source: ByteSource, element: Element, bytesMax: numbe
   if (length > bytesMax) throw new LetheError('DICOM_TOO_LARGE', { tag: tagText(tag), length });
   const bytes = source.read(offset, length);
   if (bytes.length < length) throw new LetheError('DICOM_TRUNCATED', { tag: tagText(tag), offset, length });
-  return bytes.slice();
+  return new Uint8Array(bytes);
 }
