@@ -158,6 +158,12 @@ export const ERRORS = {
     dimseStatus: 0x0122,
     message: 'The presentation context is not one for this operation.',
   },
+  DIMSE_COMMITMENT_INVALID: {
+    blame: 'peer',
+    disposition: 'reject',
+    dimseStatus: 0x0115,
+    message: 'A storage commitment request cannot be read or names nothing, or the peer refused our report.',
+  },
   DIMSE_DATA_SET_UNREADABLE: {
     blame: 'peer',
     disposition: 'reject',

@@ -27,8 +27,10 @@ export const STATUS = {
   processingFailure: 0x0110,
   duplicateSopInstance: 0x0111,
   noSuchObjectInstance: 0x0112,
+  invalidArgument: 0x0115,
   invalidSopInstance: 0x0117,
   sopClassNotSupported: 0x0122,
+  noSuchActionType: 0x0123,
   notAuthorized: 0x0124,
   duplicateInvocation: 0x0210,
   unrecognizedOperation: 0x0211,
@@ -196,6 +198,7 @@ export function responseTo(request: CommandSet, facts: ResponseFacts): CommandSe
     status: facts.status,
     ...(sopClassUid === undefined ? {} : { affectedSopClassUid: sopClassUid }),
     ...(sopInstanceUid === undefined ? {} : { affectedSopInstanceUid: sopInstanceUid }),
+    ...(request.actionTypeId === undefined ? {} : { actionTypeId: request.actionTypeId }),
     ...(facts.errorComment === undefined ? {} : { errorComment: facts.errorComment }),
     ...(facts.offendingElements === undefined ? {} : { offendingElements: facts.offendingElements }),
   };

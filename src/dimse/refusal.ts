@@ -15,6 +15,7 @@ export const ERROR_COMMENTS: Partial<Record<ErrorCode, string>> = {
   DICOM_TOO_LARGE: 'The instance is larger than the limit of the receiver',
   DICOM_TRANSFER_SYNTAX_UNKNOWN: 'The transfer syntax is not known here',
   DIMSE_COMMAND_MALFORMED: 'C-STORE-RQ without a data set or SOP class',
+  DIMSE_COMMITMENT_INVALID: 'The storage commitment request cannot be read',
   DIMSE_DUPLICATE_INVOCATION: 'Message ID of a request that is still in progress',
   DIMSE_INVALID_UID: 'The SOP Instance UID is malformed',
   DIMSE_NOT_AUTHORIZED: 'This sender is not allowed to store here',

@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import { LetheError } from '../core/errors.ts';
 import { ASSOCIATION_TIMERS, Association, type AssociationEnd } from './association.ts';
+import { CommitmentService } from './commitment-service.ts';
 import { negotiate, protocolRefusal, sameAeTitle } from './negotiation.ts';
 import { type AssociateRq, REJECTION, type Rejection } from './pdu.ts';
 import { peerOf } from './peer-policy.ts';
@@ -143,10 +144,19 @@ export class StorageConnection {
       operationsMax: response.userInformation.asyncWindow?.invoked ?? 1,
       handler: deps.handler.open(facts),
       logger: deps.logger,
+      ...this.#commitment(facts, request),
       onResponse: (status) => deps.events?.onResponse(status),
     });
     deps.logger.log('info', 'association.accepted', { ...this.#logFields(request), contexts: contexts.length });
     this.#association.accept(response);
+  }
+
+  #commitment(facts: AssociationFacts, request: AssociateRq): { commitment?: CommitmentService } {
+    const { commitment: reporter, logger } = this.#around.deps;
+    if (reporter === undefined) return {};
+    const peerMaxPduLengthBytes = request.userInformation.maxPduLengthBytes;
+    const association = this.#association;
+    return { commitment: new CommitmentService({ association, facts, peerMaxPduLengthBytes, reporter, logger }) };
   }
 
   #onEnd({ kind, source, reason, error }: AssociationEnd): void {

@@ -10,6 +10,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { AssociationTimers } from './association.ts';
+import type { CommitmentReporter } from './commitment-reporter.ts';
 import type { NegotiationPolicy } from './negotiation.ts';
 import type { Rejection } from './pdu.ts';
 import { checkPeers, type PeerPolicy } from './peer-policy.ts';
@@ -50,6 +51,8 @@ export interface ScpDeps {
   readonly handler: StorageHandler;
   readonly logger: Logger;
   readonly events?: ScpEvents;
+  /** Serves storage commitment, where the negotiation has its SOP class among the further ones. */
+  readonly commitment?: CommitmentReporter;
 }
 
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;

@@ -9,15 +9,17 @@ import { LetheError } from '../core/errors.ts';
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../core/version.ts';
 import { ASSOCIATION_TIMERS, Association, type AssociationEnd, type AssociationTimers } from './association.ts';
 import { COMMAND, type CommandSet, NO_DATA_SET, responseTo, STATUS, writeCommand } from './command.ts';
+import { type CommitmentResult, eventReport, writeCommitmentReport } from './commitment.ts';
 import { fragmentsOf } from './fragments.ts';
 import { MessageAssembler } from './message-assembler.ts';
-import { type NegotiatedContext, VERIFICATION } from './negotiation.ts';
+import { type NegotiatedContext, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION } from './negotiation.ts';
 import {
   APPLICATION_CONTEXT,
   type AssociateAc,
   type AssociateRq,
   CONTEXT_RESULT,
   type PresentationContextRq,
+  type RoleSelection,
 } from './pdu.ts';
 import { commandPdus, dataTfHeader, pdvDataBytesMax } from './pdu-writer.ts';
 
@@ -42,6 +44,7 @@ export interface StorageScuOptions {
   readonly signal?: AbortSignal;
   readonly timers?: Partial<AssociationTimers>;
   readonly maxPduLengthBytes?: number;
+  readonly roles?: readonly RoleSelection[];
   /** Requests in progress at once that we ask for; the peer may grant fewer. */
   readonly operationsInvoked?: number;
 }
@@ -203,6 +206,14 @@ export class StorageScu {
     return this.#request(context.id, command, operation.dataSet);
   }
 
+  /** N-EVENT-REPORT of storage commitment, as its SCP (PS3.4 §J.3.3). @throws as `echo` */
+  reportCommitment(transactionUid: string, result: CommitmentResult): Promise<OperationResponse> {
+    const context = this.#contexts.find(({ abstractSyntax }) => abstractSyntax === STORAGE_COMMITMENT_PUSH_MODEL);
+    if (context === undefined) return Promise.reject(new LetheError('DIMSE_NO_CONTEXT'));
+    const { eventTypeId, bytes } = writeCommitmentReport(transactionUid, result, context.transferSyntax);
+    return this.#request(context.id, eventReport(0, eventTypeId), [bytes]);
+  }
+
   /** Orderly end, after every request in progress: resolves when the peer agreed or is gone. Never rejects. */
   async release(): Promise<void> {
     while (this.#operations.size > 0) await this.#settled.promise;
@@ -356,6 +367,7 @@ function requestOf(options: StorageScuOptions): AssociateRq {
       maxPduLengthBytes: options.maxPduLengthBytes ?? MAX_PDU_LENGTH_BYTES,
       implementationClassUid: IMPLEMENTATION_CLASS_UID,
       implementationVersionName: IMPLEMENTATION_VERSION_NAME,
+      ...(options.roles === undefined ? {} : { roles: options.roles }),
       ...(invoked === 1 ? {} : { asyncWindow: { invoked, performed: 1 } }),
     },
   };

@@ -16,6 +16,7 @@ import {
   STATUS,
   writeCommand,
 } from './command.ts';
+import type { CommitmentService } from './commitment-service.ts';
 import { DataSetInspector } from './data-set-inspector.ts';
 import { MessageAssembler } from './message-assembler.ts';
 import { type NegotiatedContext, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION } from './negotiation.ts';
@@ -34,6 +35,8 @@ export interface SessionOptions {
   readonly operationsMax: number;
   readonly handler: StorageAssociation;
   readonly logger: Logger;
+  /** Absent: storage commitment is not served. */
+  readonly commitment?: CommitmentService;
   onResponse(status: number): void;
 }
 
@@ -58,6 +61,8 @@ export class StorageSession {
   readonly #assembler: MessageAssembler;
   readonly #inProgress = new Set<number>();
   #receiving: Receiving | undefined;
+  /** An N-ACTION whose data set is arriving. */
+  #action: { readonly command: CommandSet; readonly context: NegotiatedContext } | undefined;
   #releasing = false;
   #ended = false;
   #waiting = 0;
@@ -106,6 +111,7 @@ export class StorageSession {
     this.#ended = true;
     this.#receiving?.store?.abort();
     this.#receiving = undefined;
+    this.#options.commitment?.onEnd();
     this.#options.handler.end();
   }
 
@@ -119,14 +125,33 @@ export class StorageSession {
         return this.#beginStore(command, contextId);
       case COMMAND['C-ECHO-RQ']:
         return this.#echo(command, contextId);
+      case COMMAND['N-ACTION-RQ']:
+        return this.#beginAction(command, contextId);
+      case COMMAND['N-EVENT-REPORT-RSP']:
+        return this.#options.commitment?.onResponse(command);
       case COMMAND['C-CANCEL-RQ']:
         return; // nothing here can be cancelled; the Standard asks for no answer
       default:
         // A response that nobody asked for is ignored; an unknown request is told so (PS3.7 §C.5.23).
         if ((command.commandField & 0x8000) === 0)
           this.#respond(command, contextId, { status: STATUS.unrecognizedOperation });
-        if (hasDataSet(command)) this.#receiving = undefined; // read away
     }
+  }
+
+  #beginAction(command: CommandSet, contextId: number): void {
+    const context = this.#contexts.get(contextId);
+    if (this.#options.commitment === undefined || context === undefined)
+      return this.#respond(command, contextId, { status: STATUS.unrecognizedOperation });
+    this.#action = { command, context };
+    if (!hasDataSet(command)) this.#onDataEnd();
+  }
+
+  /** The answer goes out when the request is remembered, and only then the report (PS3.4 §J.3.2). */
+  async #endAction({ command, context }: { command: CommandSet; context: NegotiatedContext }): Promise<void> {
+    const ended = await this.#options.commitment?.end(command, context);
+    if (ended === undefined) return;
+    this.#respond(command, context.id, ended.response);
+    ended.afterwards?.();
   }
 
   #echo(command: CommandSet, contextId: number): void {
@@ -189,6 +214,7 @@ export class StorageSession {
   #onData(bytes: Uint8Array): void {
     const receiving = this.#receiving;
     this.bytes += bytes.length;
+    if (this.#action !== undefined) this.#options.commitment?.push(bytes);
     if (receiving?.store === undefined) return;
     const { store } = receiving;
     this.#attempt(receiving, () => {
@@ -207,6 +233,9 @@ export class StorageSession {
   }
 
   #onDataEnd(): void {
+    const action = this.#action;
+    this.#action = undefined;
+    if (action !== undefined) void this.#pauseUntil(this.#endAction(action));
     const receiving = this.#receiving;
     this.#receiving = undefined;
     if (receiving === undefined) return;

@@ -1,6 +1,7 @@
 /** A listener whose custody is memory, with hands on when an instance is taken and what is answered. */
 import type { TestContext } from 'node:test';
 import type { LogEvents } from '../../src/core/log.ts';
+import type { CommitmentReporter } from '../../src/dimse/commitment-reporter.ts';
 import type { DataSetFindings } from '../../src/dimse/data-set-inspector.ts';
 import type { Rejection } from '../../src/dimse/pdu.ts';
 import type { AssociationFacts, StoreRequest, StoreResponse } from '../../src/dimse/storage-handler.ts';
@@ -22,6 +23,7 @@ export interface Hands {
   drained?(): Promise<void>;
   /** Before an instance is taken: delays it, answers otherwise, or throws. */
   complete?(request: StoreRequest): Promise<StoreResponse | undefined>;
+  readonly commitment?: CommitmentReporter;
 }
 
 export interface Listener {
@@ -89,6 +91,7 @@ export async function startListener(
     {
       handler: { admit: (facts) => hands.admit?.(facts), open },
       logger: { log: (_level, event, fields) => void log.push({ event, fields }) },
+      ...(hands.commitment === undefined ? {} : { commitment: hands.commitment }),
       events: { onResponse: (status) => void statuses.push(status), onRejected: () => undefined },
     },
   );
