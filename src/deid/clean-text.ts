@@ -14,10 +14,8 @@ import { findIdentity, type KnownIdentity } from './identity.ts';
 import { type Word, wordsOf } from './text.ts';
 import { DISORDERS, EPONYMS, isCommonWord, NAME_FOLLOWS, STREETS, TITLES } from './vocabulary.ts';
 
-const PATTERNS: readonly RegExp[] = [
-  /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+/gu, // mail
-  /\b(?:https?|ftp|file):\/\/\S+|\bwww\.\S+/giu,
-  /[\p{L}\p{N}_.-]*\\\\[^\s]+/gu, // network paths
+/** Only looked for where there is a digit. */
+const DIGIT_PATTERNS: readonly RegExp[] = [
   /\b\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b/g, // dates
   /\b\d{1,2}[ .-]?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ .,-]*\d{2,4}\b/giu,
   /\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -]\d{1,2},?[ -]+\d{2,4}\b/giu,
@@ -30,6 +28,10 @@ const PATTERNS: readonly RegExp[] = [
   /\b\d+(?:\.\d+){3,}\b/g, // UIDs, IP addresses
   /\b\p{L}{1,5}[-_/ ]?\d{5,}\b/gu, // numbers with a prefix: MRN-123456
 ];
+const MAIL = /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+/gu;
+const URL_LIKE = /\b(?:https?|ftp|file):\/\/\S+|\bwww\.\S+/giu;
+const NETWORK_PATH = /[\p{L}\p{N}_.-]*\\\\[^\s]+/gu;
+const DIGIT = /\d/;
 const LETTERS = /^\p{L}+$/u;
 const SHORT_NUMBER = /^\d{1,4}$/;
 const YEAR = /^(?:18|19|20)\d\d$/;
@@ -46,9 +48,7 @@ interface Span {
 /** What may stay of the text; '' where that is nothing. */
 export function cleanText(text: string, identity: KnownIdentity): string {
   const spans: Span[] = findIdentity(text, identity);
-  for (const pattern of PATTERNS) {
-    for (const match of text.matchAll(pattern)) spans.push({ start: match.index, end: match.index + match[0].length });
-  }
+  addPatterns(text, spans);
   addWords(text, spans);
   return spans.length === 0 ? text : without(text, spans);
 }
@@ -56,6 +56,17 @@ export function cleanText(text: string, identity: KnownIdentity): string {
 /** A value of a component that names things (not a person): kept whole, or without what is known to identify. */
 export function scrubText(text: string, identity: KnownIdentity): string {
   return findIdentity(text, identity).length === 0 ? text : cleanText(text, identity);
+}
+
+/** Most texts hold none of the characters without which a pattern cannot match. */
+function addPatterns(text: string, spans: Span[]): void {
+  const add = (pattern: RegExp): void => {
+    for (const match of text.matchAll(pattern)) spans.push({ start: match.index, end: match.index + match[0].length });
+  };
+  if (text.includes('@')) add(MAIL);
+  if (text.includes('://') || /www\./i.test(text)) add(URL_LIKE);
+  if (text.includes('\\\\')) add(NETWORK_PATH);
+  if (DIGIT.test(text)) for (const pattern of DIGIT_PATTERNS) add(pattern);
 }
 
 function addWords(text: string, spans: Span[]): void {
