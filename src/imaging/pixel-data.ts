@@ -158,7 +158,7 @@ function assertFrame(index: number, frameCount: number): void {
 }
 
 /** Cells that big-endian reverses (PS3.5 §7.3): OB has none, OW is 16 bits wide whatever Bits Allocated says. */
-function swapUnit(vr: Vr): 1 | 2 | 4 | 8 {
+export function swapUnit(vr: Vr): 1 | 2 | 4 | 8 {
   if (vr === 'OW') return 2;
   if (vr === 'OF' || vr === 'OL') return 4;
   return vr === 'OD' || vr === 'OV' ? 8 : 1;

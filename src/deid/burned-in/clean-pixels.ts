@@ -9,7 +9,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { Part10File } from '../../dicom/part10.ts';
 import { describeImage, hasImage } from '../../imaging/image-description.ts';
 import { complementOf } from '../../imaging/redact/rect.ts';
-import { redactPixels } from '../../imaging/redact/redact-pixels.ts';
+import { clearHiddenBits, redactPixels } from '../../imaging/redact/redact-pixels.ts';
 import type { PixelReplacements } from '../../imaging/redact/replacement.ts';
 import { triage } from './triage.ts';
 
@@ -30,25 +30,29 @@ export async function cleanPixels(part10: Part10File, policy: PixelPolicy): Prom
   const found = triage(part10.dataSet);
   switch (found.kind) {
     case 'clean':
-      return { decision: 'clean', reason: found.reason };
+      return untouched(part10, 'clean', found.reason);
     case 'suspect':
       return held(found.reason);
     case 'scan':
       return policy.whenUnscanned === 'pass'
-        ? { decision: 'passed', reason: `${found.reason}, not scanned by policy` }
+        ? untouched(part10, 'passed', `${found.reason}, not scanned by policy`)
         : held(found.reason);
-    case 'regions':
-    case 'outside': {
-      const rects =
-        found.kind === 'regions'
-          ? found.blank
-          : complementOf(found.keep, describeImage(part10.dataSet, part10.transferSyntax));
-      const replacements = await redactPixels(part10, rects);
+    case 'regions': {
+      const outside =
+        found.keep.length === 0 ? [] : complementOf(found.keep, describeImage(part10.dataSet, part10.transferSyntax));
+      const replacements = await redactPixels(part10, [...found.blank, ...outside]);
+      // Regions that leave nothing to blank say nothing of where the text is.
       return replacements === undefined
-        ? { decision: 'clean', reason: `${found.reason}: nothing to blank` }
+        ? held(`${found.reason}: nothing to blank`)
         : { decision: 'redacted', reason: found.reason, replacements };
     }
   }
+}
+
+/** Pixels stay; bits of their cells that hold none are cleared, since they may hold a bitmap. */
+async function untouched(part10: Part10File, decision: 'clean' | 'passed', reason: string): Promise<CleanedPixels> {
+  const replacements = await clearHiddenBits(part10);
+  return replacements === undefined ? { decision, reason } : { decision, reason, replacements };
 }
 
 function held(reason: string): CleanedPixels {

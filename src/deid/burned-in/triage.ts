@@ -2,22 +2,26 @@
  * Evidence before effort: which instances may show identifying text in their pixels, decided from the header alone and
  * always with a reason (PS3.15 §E.3.1, "Clean Pixel Data"). Pure, well under a millisecond.
  *
- * Order of evidence: known equipment regions, Sequence of Ultrasound Regions (0018,6011), Burned In Annotation
- * (0028,0301), then what kind of object it is. What an acquisition device stored as its primary image carries text in
+ * Order of evidence: slide labels, known equipment regions together with the Sequence of Ultrasound Regions (0018,6011),
+ * Burned In Annotation (0028,0301), then what kind of object it is. What an acquisition device stored as its primary image carries text in
  * a few per cent of studies at most and is let through with that reason; captures, screens and ultrasound are not.
  */
 import type { DataSet } from '../../dicom/data-set.ts';
 import { tagOfKeyword } from '../../dicom/dictionary.ts';
 import type { Tag } from '../../dicom/tag.ts';
-import type { Rect } from '../../imaging/redact/rect.ts';
+import { clipRect, complementOf, type Rect } from '../../imaging/redact/rect.ts';
 import { PIXEL_REGIONS, type RegionCondition } from './pixel-regions.generated.ts';
 
 export type Triage =
   /** Nothing points to text. */
   | { readonly kind: 'clean'; readonly reason: string }
-  /** Text is where the rectangles are, or everywhere but where `keep` is. */
-  | { readonly kind: 'regions'; readonly reason: string; readonly blank: readonly Rect[] }
-  | { readonly kind: 'outside'; readonly reason: string; readonly keep: readonly Rect[] }
+  /** Text is in the rectangles to blank and, where there are any to keep, outside of those. */
+  | {
+      readonly kind: 'regions';
+      readonly reason: string;
+      readonly blank: readonly Rect[];
+      readonly keep: readonly Rect[];
+    }
   /** There may be text: look, or do not send. */
   | { readonly kind: 'scan'; readonly reason: string }
   /** There is text, and nothing says where. */
@@ -32,10 +36,15 @@ const TAGS = {
   ultrasoundRegions: tag('SequenceOfUltrasoundRegions'),
   minX: tag('RegionLocationMinX0'),
   minY: tag('RegionLocationMinY0'),
+  rows: tag('Rows'),
+  columns: tag('Columns'),
   maxX: tag('RegionLocationMaxX1'),
   maxY: tag('RegionLocationMaxY1'),
+  labelInImage: tag('SpecimenLabelInImage'),
 } as const;
 
+/** More than the largest image has. */
+const EVERYTHING: Rect = { x: 0, y: 0, width: 2 ** 31, height: 2 ** 31 };
 const SECONDARY_CAPTURE = '1.2.840.10008.5.1.4.1.1.7';
 /** Modalities whose primary images come from a detector and carry no text of their own. */
 const DETECTOR_MODALITIES: ReadonlySet<string> = new Set([
@@ -62,10 +71,37 @@ const CAPTURED: ReadonlySet<string> = new Set(['DV', 'DI', 'DF', 'SD', 'SI', 'DR
 const SCREEN = /SCREEN|CAPTURE|REPORT|PROTOCOL|LOCALIZER REPORT|DOSE/i;
 
 export function triage(dataSet: DataSet): Triage {
-  return byEquipment(dataSet) ?? byUltrasoundRegions(dataSet) ?? byAnnotation(dataSet) ?? byKind(dataSet);
+  return bySlideLabel(dataSet) ?? byRegions(dataSet) ?? byAnnotation(dataSet) ?? byKind(dataSet);
 }
 
-function byEquipment(dataSet: DataSet): Triage | undefined {
+/** PS3.3 §C.8.12.4.1.1: the label of a slide, and the overview that may show it, are all text. */
+function bySlideLabel(dataSet: DataSet): Triage | undefined {
+  const flavour = dataSet.strings(TAGS.imageType)[2]?.toUpperCase();
+  if (flavour === 'LABEL' && dataSet.string(TAGS.modality) === 'SM')
+    return { kind: 'regions', reason: 'label of a slide', blank: [EVERYTHING], keep: [] };
+  const mayShowLabel = flavour === 'OVERVIEW' && dataSet.string(TAGS.labelInImage)?.toUpperCase() !== 'NO';
+  return mayShowLabel ? { kind: 'suspect', reason: 'overview of a slide that may show its label' } : undefined;
+}
+
+function byRegions(dataSet: DataSet): Triage | undefined {
+  const { blank, labels } = equipmentRegions(dataSet);
+  const keep = ultrasoundRegions(dataSet);
+  if (!leavesSomethingToBlank(dataSet, blank, keep)) return undefined;
+  const reasons = [
+    ...(blank.length === 0 ? [] : [`equipment rule: ${labels.join('; ')}`]),
+    ...(keep.length === 0 ? [] : ['Sequence of Ultrasound Regions']),
+  ];
+  return { kind: 'regions', reason: reasons.join(' and '), blank, keep };
+}
+
+/** Regions that are the whole image say nothing of where text is. */
+function leavesSomethingToBlank(dataSet: DataSet, blank: readonly Rect[], keep: readonly Rect[]): boolean {
+  const extent = { rows: dataSet.number(TAGS.rows) ?? 0, columns: dataSet.number(TAGS.columns) ?? 0 };
+  const outside = keep.length === 0 ? [] : complementOf(keep, extent);
+  return [...blank, ...outside].some((rect) => clipRect(rect, extent) !== undefined);
+}
+
+function equipmentRegions(dataSet: DataSet): { blank: Rect[]; labels: string[] } {
   const blank: Rect[] = [];
   const labels: string[] = [];
   for (const [when, rects, label] of PIXEL_REGIONS) {
@@ -73,7 +109,7 @@ function byEquipment(dataSet: DataSet): Triage | undefined {
     labels.push(label);
     for (const [x, y, width, height] of rects) blank.push({ x, y, width, height });
   }
-  return blank.length === 0 ? undefined : { kind: 'regions', reason: `equipment rule: ${labels.join('; ')}`, blank };
+  return { blank, labels: [...new Set(labels)] };
 }
 
 function holds(condition: RegionCondition, dataSet: DataSet): boolean {
@@ -105,8 +141,8 @@ function compare(dataSet: DataSet, tagOfTerm: Tag, op: string, value: string): b
 }
 
 /** PS3.3 §C.8.5.5: the regions are where the ultrasound data are; names and dates stand outside of them. */
-function byUltrasoundRegions(dataSet: DataSet): Triage | undefined {
-  const keep = dataSet.items(TAGS.ultrasoundRegions).flatMap((item): Rect[] => {
+function ultrasoundRegions(dataSet: DataSet): Rect[] {
+  return dataSet.items(TAGS.ultrasoundRegions).flatMap((item): Rect[] => {
     const x = item.number(TAGS.minX);
     const y = item.number(TAGS.minY);
     const right = item.number(TAGS.maxX);
@@ -115,7 +151,6 @@ function byUltrasoundRegions(dataSet: DataSet): Triage | undefined {
       return [];
     return [{ x, y, width: right - x + 1, height: bottom - y + 1 }];
   });
-  return keep.length === 0 ? undefined : { kind: 'outside', reason: 'Sequence of Ultrasound Regions', keep };
 }
 
 function byAnnotation(dataSet: DataSet): Triage | undefined {
@@ -128,6 +163,8 @@ function byAnnotation(dataSet: DataSet): Triage | undefined {
 
 function byKind(dataSet: DataSet): Triage {
   const modality = dataSet.string(TAGS.modality) ?? '';
+  if (ULTRASOUND.has(modality) && dataSet.items(TAGS.ultrasoundRegions).length > 0)
+    return { kind: 'scan', reason: 'ultrasound whose regions are the whole image' };
   if (ULTRASOUND.has(modality)) return { kind: 'suspect', reason: 'ultrasound without regions' };
   if (isCapture(dataSet)) return { kind: 'scan', reason: 'secondary capture or screen' };
   if (DETECTOR_MODALITIES.has(modality)) return { kind: 'clean', reason: `primary image of modality ${modality}` };

@@ -6,3 +6,6 @@ export interface EncoderShape {
   readonly bitsStored: number;
   readonly signed: boolean;
 }
+
+/** @param samples rows × columns × samplesPerPixel, pixel by pixel; signed ones in two's complement of the array's width */
+export type FrameEncoder = (samples: Uint8Array | Uint16Array, shape: EncoderShape) => Uint8Array;

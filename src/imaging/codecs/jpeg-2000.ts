@@ -2,7 +2,7 @@
  * JPEG 2000 (ISO/IEC 15444-1), reversible and irreversible, by OpenJPEG. It reports nothing but an empty image when it
  * fails, and prints why, so header, length and what it prints are all looked at.
  *
- * API: `JPEG_2000_CODEC`, `encodeJpeg2000Lossless(samples, shape)`.
+ * API: `JPEG_2000_CODEC`, `encodeJpeg2000Lossless(samples, shape)`, `loadJpeg2000Encoder()` for many frames.
  */
 import openjpeg, { type OpenJpegExports } from '@cornerstonejs/codec-openjpeg/wasmjs';
 import { words16 } from '../byte-order.ts';
@@ -11,7 +11,7 @@ import { checkHeader, checkSampleCount, invalidCodestream } from '../codestream.
 import type { SampleArray } from '../decoded-frame.ts';
 import type { ImageDescription, PhotometricInterpretation } from '../image-description.ts';
 import { codedFrame, lossyFrame } from './coded-frame.ts';
-import type { EncoderShape } from './encoder-shape.ts';
+import type { EncoderShape, FrameEncoder } from './encoder-shape.ts';
 import { type Jpeg2000Header, readJpeg2000Header } from './jpeg-2000-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
@@ -49,7 +49,16 @@ export async function encodeJpeg2000Lossless(
   samples: Uint8Array | Uint16Array,
   shape: EncoderShape,
 ): Promise<Uint8Array> {
+  return (await loadJpeg2000Encoder())(samples, shape);
+}
+
+/** As `encodeJpeg2000Lossless`, loaded once for as many frames as there are. */
+export async function loadJpeg2000Encoder(): Promise<FrameEncoder> {
   const exports = await MODULE.load();
+  return (samples, shape) => encode(exports, samples, shape);
+}
+
+function encode(exports: OpenJpegExports, samples: Uint8Array | Uint16Array, shape: EncoderShape): Uint8Array {
   const { rows, columns, samplesPerPixel, bitsStored, signed } = shape;
   return MODULE.run(() => {
     const encoder = new exports.J2KEncoder();

@@ -3,7 +3,7 @@
  * seconds, so the end of the stream is asked for before it starts; damage inside can still take as long, which is
  * why frames are decoded in a worker with a deadline.
  *
- * API: `JPEG_LS_CODEC`, `encodeJpegLsLossless(samples, shape)`.
+ * API: `JPEG_LS_CODEC`, `encodeJpegLsLossless(samples, shape)`, `loadJpegLsEncoder()` for many frames.
  */
 import charls, { type CharlsExports } from '@cornerstonejs/codec-charls/wasmjs';
 import { words16 } from '../byte-order.ts';
@@ -11,7 +11,7 @@ import type { PixelCodec } from '../codec.ts';
 import { checkHeader, checkSampleCount, invalidCodestream } from '../codestream.ts';
 import { interleave, type SampleArray } from '../decoded-frame.ts';
 import { codedFrame, lossyFrame } from './coded-frame.ts';
-import type { EncoderShape } from './encoder-shape.ts';
+import type { EncoderShape, FrameEncoder } from './encoder-shape.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
@@ -46,7 +46,16 @@ export async function encodeJpegLsLossless(
   samples: Uint8Array | Uint16Array,
   shape: EncoderShape,
 ): Promise<Uint8Array> {
+  return (await loadJpegLsEncoder())(samples, shape);
+}
+
+/** As `encodeJpegLsLossless`, loaded once for as many frames as there are. */
+export async function loadJpegLsEncoder(): Promise<FrameEncoder> {
   const exports = await MODULE.load();
+  return (samples, shape) => encode(exports, samples, shape);
+}
+
+function encode(exports: CharlsExports, samples: Uint8Array | Uint16Array, shape: EncoderShape): Uint8Array {
   const { rows, columns, samplesPerPixel, bitsStored } = shape;
   // JPEG-LS has no sign: the stored bits alone are coded, and read back with theirs (PS3.5 §8.2.3).
   const mask = 2 ** bitsStored - 1;

@@ -2,144 +2,152 @@
  * Redaction of an instance's pixels in their stored representation, as replacements that whoever writes the instance
  * applies while streaming (replacement.ts). Native pixel data come back native and bit-identical outside of the
  * rectangles; sequential JPEG by blanking coefficient blocks, so that every other block decodes to the same values;
- * every other compressed syntax is decoded and stored native (losslessly: what was lossy stays on record as lossy).
+ * lossless syntaxes in the same syntax; every other one is decoded and stored native (recode.ts).
+ *
+ * API: `redactPixels(part10, rects)`, and `clearHiddenBits(part10)` for images that need no rectangle.
  */
-import { LetheError } from '../../core/errors.ts';
-import type { Part10File } from '../../dicom/part10.ts';
-import type { Tag } from '../../dicom/tag.ts';
-import { EXPLICIT_VR_LITTLE_ENDIAN } from '../../dicom/transfer-syntax.ts';
-import { type OpenedImage, openImage } from '../image.ts';
-import { describeImage, frameBytes, type ImageDescription } from '../image-description.ts';
-import { openPixelData } from '../pixel-data.ts';
+import { groupOf, type Tag } from '../../dicom/tag.ts';
+import { readJpeg2000Header } from '../codecs/jpeg-2000-header.ts';
+import { readJpegHeader, readJpegHeaderWithoutEnd } from '../codecs/jpeg-header.ts';
+import { samplesOf } from '../codecs/native.ts';
+import { openImage } from '../image.ts';
+import { describeImage, type ImageDescription } from '../image-description.ts';
+import { openPixelData, type PixelData } from '../pixel-data.ts';
+import { TAGS } from '../tags.ts';
 import { blankNativeFrame } from './blank-native.ts';
 import { blankDctBlocks, isSequentialDct } from './jpeg-dct.ts';
 import { withoutJpegText } from './jpeg-segments.ts';
+import { changedNativeFrames, type NativeFile } from './native-frames.ts';
+import { recodedPixels } from './recode.ts';
 import { clipRect, type FrameRect, rectsOfFrame } from './rect.ts';
 import type { PixelReplacements, Replacement } from './replacement.ts';
+import { clearUnusedBits, hasUnusedBits } from './unused-bits.ts';
 
-const PIXEL_DATA: Tag = 0x7fe00010;
-const EXTENDED_OFFSET_TABLE: Tag = 0x7fe00001;
-const EXTENDED_OFFSET_TABLE_LENGTHS: Tag = 0x7fe00002;
 const ICON_IMAGE_SEQUENCE: Tag = 0x00880200;
-const PHOTOMETRIC_INTERPRETATION: Tag = 0x00280004;
-const PLANAR_CONFIGURATION: Tag = 0x00280006;
-const BITS_ALLOCATED: Tag = 0x00280100;
 /** CID 7050: Clean Pixel Data Option. */
 const CLEAN_PIXEL_DATA = '113101';
-
-type ImageFile = Pick<Part10File, 'dataSet' | 'source' | 'transferSyntax' | 'encoding'>;
 
 /**
  * Replacements that blank the rectangles on their frames; undefined where none of them touches the image.
  * @throws IMAGING_*, IMAGING_REDACTION_FAILED
  */
 export async function redactPixels(
-  part10: ImageFile,
+  part10: NativeFile,
   rects: readonly FrameRect[],
 ): Promise<PixelReplacements | undefined> {
   const description = describeImage(part10.dataSet, part10.transferSyntax);
   if (!rects.some((rect) => clipRect(rect, description) !== undefined)) return undefined;
-  // The icon is a copy of the pixels (PS3.15 §E.3.1): it goes.
-  const replace = new Map<Tag, Replacement>([[ICON_IMAGE_SEQUENCE, { kind: 'remove' }]]);
-  const common = { replace, burnedIn: 'NO', methodCodes: [CLEAN_PIXEL_DATA] } as const;
+  const copies = new Map(copiesOfPixels(part10).map((tag) => [tag, { kind: 'remove' }] as const));
+  const pixels = await blankedPixels(part10, description, rects);
+  return {
+    ...pixels,
+    replace: new Map<Tag, Replacement>([...copies, ...pixels.replace]),
+    burnedIn: 'NO',
+    methodCodes: [CLEAN_PIXEL_DATA],
+  };
+}
+
+/** Icons and overlay planes may show the same text as the pixels (PS3.15 §E.3.1): they go. */
+function copiesOfPixels({ dataSet }: NativeFile): Tag[] {
+  const overlays = [...dataSet.elements()].map(({ tag }) => tag).filter((tag) => (groupOf(tag) & 0xff00) === 0x6000);
+  return [ICON_IMAGE_SEQUENCE, ...overlays];
+}
+
+type ReplacedPixels = Pick<PixelReplacements, 'replace' | 'transferSyntaxUid'>;
+
+async function blankedPixels(
+  part10: NativeFile,
+  description: ImageDescription,
+  rects: readonly FrameRect[],
+): Promise<ReplacedPixels> {
   if (!part10.transferSyntax.encapsulated) {
-    replace.set(description.pixelDataTag, nativeReplacement(part10, description, rects));
-    return common;
+    const padding = paddingWord(part10, description);
+    const blanked = changedNativeFrames(part10, description, ({ bytes, index, firstBit, description: stored }) => {
+      if (hasUnusedBits(stored)) clearInPlace(bytes, stored, padding);
+      blankNativeFrame(bytes, rectsOfFrame(rects, index, description), stored, firstBit);
+    });
+    return { replace: new Map([[description.pixelDataTag, blanked]]) };
   }
-  replace.set(EXTENDED_OFFSET_TABLE, { kind: 'remove' });
-  replace.set(EXTENDED_OFFSET_TABLE_LENGTHS, { kind: 'remove' });
-  if (isDct(part10, description)) {
-    replace.set(PIXEL_DATA, dctReplacement(part10, description, rects));
-    return common;
+  if (isDct(part10)) {
+    const pixelData = openPixelData(part10, description);
+    if (isSequentialDct(pixelData.frame(0))) return { replace: blankedBlocks(pixelData, description, rects) };
   }
-  const image = await openImage(part10);
-  decodedReplacements(image, rects, replace);
-  return { ...common, transferSyntaxUid: EXPLICIT_VR_LITTLE_ENDIAN };
+  return recodedPixels(await openImage(part10), part10.transferSyntax, (bytes, index, decoded) =>
+    blankNativeFrame(bytes, rectsOfFrame(rects, index, description), decoded),
+  );
 }
 
-/** Frame by frame out of the source; a last odd byte is padded with zero. */
-function nativeReplacement(part10: ImageFile, description: ImageDescription, rects: readonly FrameRect[]): Replacement {
-  const element = part10.dataSet.element(description.pixelDataTag);
-  if (element === undefined) throw new LetheError('IMAGING_PIXEL_DATA_MISSING', { what: 'no pixel data element' });
-  const bytes = frameBytes(description);
-  if (element.length < bytes * description.frames)
-    throw new LetheError('IMAGING_PIXEL_DATA_MISSING', { length: element.length, needed: bytes * description.frames });
-  const { offset } = element;
-  const length = element.length + (element.length % 2);
-  function* chunks(): Generator<Uint8Array> {
-    for (let frame = 0; frame < description.frames; frame++) {
-      const stored = part10.source.read(offset + frame * bytes, bytes).slice();
-      blankNativeFrame(stored, rectsOfFrame(rects, frame, description), {
-        description,
-        littleEndian: part10.encoding.littleEndian,
-      });
-      yield stored;
-    }
-    const rest = length - bytes * description.frames;
-    if (rest > 0) yield new Uint8Array(rest); // what stood behind the frames is no pixel and may be anything
-  }
-  return { kind: 'bulk', vr: element.vr === 'OB' ? 'OB' : 'OW', length, chunks };
+function isDct({ transferSyntax: { family } }: NativeFile): boolean {
+  return family === 'jpeg-baseline' || family === 'jpeg-extended';
 }
 
-function isDct(part10: ImageFile, description: ImageDescription): boolean {
-  const { family } = part10.transferSyntax;
-  if (family !== 'jpeg-baseline' && family !== 'jpeg-extended') return false;
-  return isSequentialDct(openPixelData(part10, description).frame(0));
-}
-
-function dctReplacement(part10: ImageFile, description: ImageDescription, rects: readonly FrameRect[]): Replacement {
-  const pixelData = openPixelData(part10, description);
+function blankedBlocks(
+  pixelData: PixelData,
+  description: ImageDescription,
+  rects: readonly FrameRect[],
+): Map<Tag, Replacement> {
   const tone = description.photometric === 'MONOCHROME1' ? 'bright' : 'dark';
   function* fragments(): Generator<Uint8Array> {
     for (let frame = 0; frame < pixelData.frameCount; frame++) {
-      yield withoutJpegText(blankDctBlocks(pixelData.frame(frame), rectsOfFrame(rects, frame, description), tone));
+      const { stream } = readJpegHeaderWithoutEnd(pixelData.frame(frame));
+      yield withoutJpegText(blankDctBlocks(stream, rectsOfFrame(rects, frame, description), tone));
     }
   }
-  return { kind: 'fragments', vr: 'OB', fragments };
+  return new Map<Tag, Replacement>([
+    [TAGS.ExtendedOffsetTable, { kind: 'remove' }],
+    [TAGS.ExtendedOffsetTableLengths, { kind: 'remove' }],
+    [TAGS.PixelData, { kind: 'fragments', vr: 'OB', fragments }],
+  ]);
 }
 
-/** Decoded, blanked, native: samples by pixel, little endian, in the words that the decoder gave. */
-function decodedReplacements(image: OpenedImage, rects: readonly FrameRect[], replace: Map<Tag, Replacement>): void {
-  const first = image.decode(0);
-  const wordBytes = first.samples.BYTES_PER_ELEMENT;
-  if (image.description.kind !== 'integer' || wordBytes > 2)
-    throw new LetheError('IMAGING_REDACTION_FAILED', { what: 'pixels of this kind are not decoded to whole words' });
-  const description: ImageDescription = {
-    ...image.description,
-    planar: 0,
-    photometric: first.photometric,
-    bitsAllocated: wordBytes * 8,
-    highBit: first.shift + first.bitsStored - 1,
-    bitsStored: first.bitsStored,
-  };
-  const bytes = frameBytes(description);
-  const length = bytes * image.frameCount;
-  function* chunks(): Generator<Uint8Array> {
-    for (let frame = 0; frame < image.frameCount; frame++) {
-      const decoded = image.decode(frame);
-      const words = new Uint8Array(
-        decoded.samples.buffer,
-        decoded.samples.byteOffset,
-        decoded.samples.byteLength,
-      ).slice();
-      if (words.length !== bytes)
-        throw new LetheError('IMAGING_CODESTREAM_INVALID', { what: 'frame length', frame: frame + 1 });
-      blankNativeFrame(words, rectsOfFrame(rects, frame, description), { description, littleEndian: true });
-      yield words;
-    }
-    if (length % 2 === 1) yield new Uint8Array(1);
+/**
+ * Replacements that clear the bits of pixel cells which hold no pixel (unused-bits.ts), for images with nothing to blank;
+ * undefined where there are no such bits, or a compressed image uses none of them. Says nothing about burned-in text.
+ * @throws IMAGING_*
+ */
+export async function clearHiddenBits(part10: NativeFile): Promise<PixelReplacements | undefined> {
+  const { dataSet } = part10;
+  if (dataSet.number(TAGS.BitsStored) === dataSet.number(TAGS.BitsAllocated)) return undefined;
+  const description = describeImage(part10.dataSet, part10.transferSyntax);
+  if (!hasUnusedBits(description)) return undefined;
+  const padding = paddingWord(part10, description);
+  if (!part10.transferSyntax.encapsulated) {
+    const cleared = changedNativeFrames(part10, description, ({ bytes, description: stored }) =>
+      clearInPlace(bytes, stored, padding),
+    );
+    return { replace: new Map([[description.pixelDataTag, cleared]]), methodCodes: [] };
   }
-  replace.set(PIXEL_DATA, { kind: 'bulk', vr: wordBytes === 1 ? 'OB' : 'OW', length: length + (length % 2), chunks });
-  replace.set(PHOTOMETRIC_INTERPRETATION, {
-    kind: 'value',
-    vr: 'CS',
-    value: Buffer.from(padded(first.photometric), 'latin1'),
-  });
-  replace.set(BITS_ALLOCATED, { kind: 'value', vr: 'US', value: Uint8Array.of(wordBytes * 8, 0) });
-  if (first.samplesPerPixel === 3)
-    replace.set(PLANAR_CONFIGURATION, { kind: 'value', vr: 'US', value: Uint8Array.of(0, 0) });
+  if (!codesWholeCells(part10, description)) return undefined;
+  const image = await openImage(part10);
+  for (let frame = 0; frame < image.frameCount; frame++) {
+    const { samples, bitsStored, shift, signed } = image.decode(frame);
+    if (!clearUnusedBits(samples.slice(), { bitsStored, highBit: shift + bitsStored - 1, signed }, padding)) continue;
+    return { ...(await recodedPixels(image, part10.transferSyntax, () => undefined)), methodCodes: [] };
+  }
+  return undefined;
 }
 
-function padded(text: string): string {
-  return text.length % 2 === 0 ? text : `${text} `;
+function clearInPlace(bytes: Uint8Array, description: ImageDescription, padding: number | undefined): void {
+  const words = samplesOf(bytes, description);
+  const isCopy = words.buffer !== bytes.buffer;
+  if (clearUnusedBits(words, description, padding) && isCopy)
+    bytes.set(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+}
+
+/** Whether the codestream has room for bits that are not stored ones: most code the stored bits alone. */
+function codesWholeCells(part10: NativeFile, description: ImageDescription): boolean {
+  const { family } = part10.transferSyntax;
+  const frame = (): Uint8Array => openPixelData(part10, description).frame(0);
+  if (family === 'rle' || family === 'encapsulated-uncompressed' || family === 'deflated-frame') return true;
+  if (family === 'jpeg-ls') return readJpegHeader(frame()).precision > description.bitsStored;
+  if (family === 'jpeg-lossless') return readJpegHeaderWithoutEnd(frame()).precision > description.bitsStored;
+  if (family === 'jpeg-2000') return readJpeg2000Header(frame()).precision > description.bitsStored;
+  return false;
+}
+
+/** Pixel Padding Value as a word of the pixel data; modalities set it outside of the stored range. */
+function paddingWord({ dataSet }: NativeFile, { bitsAllocated }: ImageDescription): number | undefined {
+  const value = dataSet.number(TAGS.PixelPaddingValue);
+  if (value === undefined) return undefined;
+  return value < 0 ? value + 2 ** bitsAllocated : value;
 }

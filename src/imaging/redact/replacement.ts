@@ -16,7 +16,7 @@ export type Replacement =
    */
   | {
       readonly kind: 'bulk';
-      readonly vr: 'OB' | 'OW';
+      readonly vr: 'OB' | 'OW' | 'OF' | 'OD';
       readonly length: number;
       readonly chunks: () => Iterable<Uint8Array>;
     }

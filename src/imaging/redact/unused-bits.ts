@@ -1,0 +1,41 @@
+/**
+ * Bits of a pixel cell that hold no pixel (PS3.5 §8.1.1): above High Bit, and below the lowest stored bit. Old objects
+ * keep overlay planes there (PS3.3 §C.9.2, retired), and anybody can hide text there. Values of pixels do not change:
+ * of signed cells that extend their sign the extension stays, as do cells of the declared Pixel Padding Value.
+ */
+import type { SampleArray } from '../decoded-frame.ts';
+import type { ImageDescription } from '../image-description.ts';
+
+export type CellBits = Pick<ImageDescription, 'bitsStored' | 'highBit' | 'signed'>;
+
+export function hasUnusedBits({ kind, bitsStored, bitsAllocated }: ImageDescription): boolean {
+  return kind === 'integer' && bitsAllocated >= 8 && bitsStored < bitsAllocated;
+}
+
+/**
+ * Clears them in place.
+ * @param padding cells of just this word stay
+ * @returns whether any cell changed
+ */
+export function clearUnusedBits(words: SampleArray, bits: CellBits, padding?: number): boolean {
+  const width = words.BYTES_PER_ELEMENT * 8;
+  const shift = bits.highBit + 1 - bits.bitsStored;
+  const used = bits.bitsStored === 32 ? 0xffffffff : ((2 ** bits.bitsStored - 1) * 2 ** shift) >>> 0;
+  const above = (wordMask(width) & ~wordMask(bits.highBit + 1)) >>> 0;
+  const sign = bits.signed ? 2 ** bits.highBit : 0;
+  let isChanged = false;
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? 0;
+    if ((word & ~used) === 0 || word === padding) continue;
+    const kept = (word & used) >>> 0;
+    const cleared = (kept & sign) === 0 ? kept : (kept | above) >>> 0;
+    if (cleared === word) continue;
+    words[index] = cleared;
+    isChanged = true;
+  }
+  return isChanged;
+}
+
+function wordMask(bits: number): number {
+  return bits >= 32 ? 0xffffffff : 2 ** bits - 1;
+}
