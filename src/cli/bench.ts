@@ -1,0 +1,43 @@
+/** `lethe bench NAME`: the benchmarks that performance claims rest on, each beside its peers where they are installed. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Command, EXIT, flag, integerOption, JSON_OPTION, UsageError } from './command.ts';
+
+const BENCHES: Readonly<Record<string, string>> = {
+  receive: 'receiving durably, beside DCMTK storescp and Orthanc',
+  deidentify: 'de-identifying files, beside pydicom, dcmodify and cp',
+  decode: 'decoding frames, beside native decoders',
+  render: 'rendering, beside dcm2pnm',
+  'end-to-end': 'from C-STORE to accepted by the backend, beside a Flask, pydicom and Pillow pipeline',
+};
+const ROOT = resolve(import.meta.dirname, '../..');
+
+export const command: Command = {
+  summary: 'Runs a benchmark beside its peers: interleaved rounds, medians and ratios.',
+  usage: `${Object.keys(BENCHES).join('|')} [--rounds N]`,
+  options: {
+    rounds: { type: 'string', value: 'N', help: 'Rounds (default: as the benchmark says).' },
+    json: JSON_OPTION,
+  },
+  details: Object.entries(BENCHES)
+    .map(([name, what]) => `  ${name.padEnd(12)}${what}`)
+    .join('\n'),
+  async run({ positionals, options }) {
+    const [name = ''] = positionals;
+    const script = join(ROOT, 'bench', `${name}.ts`);
+    if (BENCHES[name] === undefined) throw new UsageError(`name one of ${Object.keys(BENCHES).join(', ')}`);
+    if (!existsSync(script) || !existsSync(join(ROOT, 'node_modules/dcmjs-codecs')))
+      throw new UsageError('benchmarks run from a development checkout: run npm test once, it installs what they need');
+    const rounds =
+      options['rounds'] === undefined
+        ? []
+        : ['--rounds', String(integerOption(options, 'rounds', { minimum: 1, maximum: 1000, fallback: 3 }))];
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', script, ...rounds, ...(flag(options, 'json') ? ['--json'] : [])],
+      { stdio: 'inherit', cwd: ROOT },
+    );
+    return new Promise((done) => child.once('exit', (code) => done(code ?? EXIT.failure)));
+  },
+};
