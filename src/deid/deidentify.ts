@@ -22,6 +22,7 @@ import { DataSetWriter, encodeText } from '../dicom/writer.ts';
 import type { PixelReplacements } from '../imaging/redact/replacement.ts';
 import { ageInYears } from './ages.ts';
 import { ElementPolicy, TOP_LEVEL } from './element-policy.ts';
+import { mayShowFace } from './faces.ts';
 import type { KnownIdentity } from './identity.ts';
 import { type Instance, readInstance } from './instance.ts';
 import { type Addition, emptyElement, hasValue, markers } from './markers.ts';
@@ -59,6 +60,8 @@ export interface Deidentification {
   readonly digest: string;
   /** For `leakCheck`. It never leaves the process and is never logged. */
   readonly identity: KnownIdentity;
+  /** The profile asks for it, and images like this one may show the face. */
+  readonly recognizableFace: boolean;
   readonly actions: Readonly<ActionCounts>;
 }
 
@@ -84,6 +87,8 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
   const dataSet = readHeader(open);
   const instance = instanceOf(open, dataSet, options);
   const transferSyntax = outputSyntax(open, replacements);
+  const showsFace = profile.faces !== 'ignore' && mayShowFace(dataSet);
+  if (showsFace && profile.faces === 'hold') throw new LetheError('DEID_RECOGNIZABLE_FACE');
   const policy = new ElementPolicy(instance);
   const additions = additionsOf(instance, replacements);
   const output = new OutputValues(policy, dataSet, additions);
@@ -122,6 +127,7 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
     studyKey: instance.pseudonyms.studyKey(instance.studyInstanceUid),
     digest: digest.hex(),
     identity: instance.identity,
+    recognizableFace: showsFace,
     actions: rewriter.counts,
   };
 }
@@ -167,6 +173,7 @@ export function additionsOf(instance: Instance, replacements: PixelReplacements 
     profile,
     burnedIn: replacements?.burnedIn,
     methodCodes: replacements?.methodCodes ?? [],
+    showsFace: profile.faces !== 'ignore' && mayShowFace(dataSet),
   });
   const add = (tag: Tag, vr: Vr, value: string): void => {
     if (!hasValue(dataSet, tag)) additions.set(tag, { kind: 'value', vr, value: encodeText(value, vr) });

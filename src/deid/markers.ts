@@ -20,6 +20,7 @@ const PATIENT_IDENTITY_REMOVED = 0x00120062;
 const DEIDENTIFICATION_METHOD = 0x00120063;
 const DEIDENTIFICATION_METHOD_CODE_SEQUENCE = 0x00120064;
 const BURNED_IN_ANNOTATION = 0x00280301;
+const RECOGNIZABLE_VISUAL_FEATURES = 0x00280302;
 const LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED = 0x00280303;
 const CODE_VALUE = 0x00080100;
 const CODING_SCHEME_DESIGNATOR = 0x00080102;
@@ -32,9 +33,10 @@ export interface MarkerOptions {
   readonly burnedIn?: 'NO' | undefined;
   /** CID 7050 codes of what was done to the pixels. */
   readonly methodCodes: readonly string[];
+  readonly showsFace: boolean;
 }
 
-export function markers({ profile, burnedIn, methodCodes }: MarkerOptions): Map<Tag, Addition> {
+export function markers({ profile, burnedIn, methodCodes, showsFace }: MarkerOptions): Map<Tag, Addition> {
   const added = new Map<Tag, Addition>();
   if (burnedIn !== undefined) added.set(BURNED_IN_ANNOTATION, text('CS', burnedIn));
   if (profile.base === 'none') return added;
@@ -42,6 +44,7 @@ export function markers({ profile, burnedIn, methodCodes }: MarkerOptions): Map<
   added.set(DEIDENTIFICATION_METHOD, text('LO', `Lethe ${VERSION} ${profile.name} PS3.15 ${EDITION}`.slice(0, 64)));
   added.set(DEIDENTIFICATION_METHOD_CODE_SEQUENCE, { kind: 'codes', codes: codesOf(profile, methodCodes) });
   added.set(LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED, text('CS', temporal(profile)));
+  if (showsFace) added.set(RECOGNIZABLE_VISUAL_FEATURES, text('CS', 'YES'));
   return added;
 }
 
