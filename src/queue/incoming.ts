@@ -14,8 +14,11 @@ import { encodeMeta, encodeRecordHead, RECORD_FIXED_BYTES, RECORD_META_BYTES_MAX
 import type { Segment } from './segment.ts';
 import type { IncomingInstance, ReceivedRecord, SpooledInstance } from './spool.ts';
 
-/** Gathered before a write is worth its system call. */
-const WRITE_BYTES_MIN = 256 * 1024;
+/**
+ * Gathered before a write is worth its system call and its turn in the thread pool. Most instances of a CT or MR are
+ * smaller: they are written whole, fixed part and all, by one call at commit.
+ */
+const WRITE_BYTES_MIN = 1024 * 1024;
 
 export interface IncomingDeps {
   readonly segment: Promise<Segment>;
@@ -136,12 +139,28 @@ export class SegmentIncoming implements IncomingInstance {
     segment.sealed = own.promise;
     this.#placed.resolve();
     try {
-      await this.#drain();
-      await before;
-      await segment.write([fixed], this.#start);
+      if (this.#isUnwritten) await before;
+      if (this.#isUnwritten) {
+        await this.#writeWhole(segment, fixed);
+      } else {
+        await this.#drain();
+        await before;
+        await segment.write([fixed], this.#start);
+      }
     } finally {
       own.resolve();
     }
+  }
+
+  get #isUnwritten(): boolean {
+    return this.#pumping === undefined && this.#written === RECORD_FIXED_BYTES;
+  }
+
+  /** A write that is cut short leaves a record that ends behind its file: recovery takes that for no record. */
+  #writeWhole(segment: Segment, fixed: Uint8Array): Promise<void> {
+    const slices = this.#queue;
+    this.#queue = [];
+    return this.#writeCounted(segment, [fixed, ...slices], this.#start);
   }
 
   /** Resolves when it is committed or gone. */
@@ -196,12 +215,16 @@ export class SegmentIncoming implements IncomingInstance {
   }
 
   async #writeQueued(): Promise<void> {
-    const segment = this.#placedSegment();
     const slices = this.#queue;
-    const dataBytes = this.#queuedBytes;
     this.#queue = [];
     const position = this.#start + this.#written;
     for (const slice of slices) this.#written += slice.length;
+    await this.#writeCounted(this.#placedSegment(), slices, position);
+  }
+
+  /** Writes what was queued until now; its bytes are in flight until then. */
+  async #writeCounted(segment: Segment, slices: readonly Uint8Array[], position: number): Promise<void> {
+    const dataBytes = this.#queuedBytes;
     try {
       await segment.write(slices, position);
     } finally {

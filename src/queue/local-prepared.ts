@@ -32,11 +32,11 @@ const TEMPORARY = '.part';
 const MAGIC = 'LPRP';
 const TAIL_BYTES = 12;
 const INDEX_BYTES_MAX = 64 * 1024 * 1024; // a hundred bytes a frame, for a very long film
-/** Two characters of the id that differ between neighbours: folders stay small. */
-const SHARD = { from: 24, to: 26 } as const;
+/** One character of the id that differs between neighbours: 32 folders keep each small, and are made only once. */
+const SHARD = { from: 25, to: 26 } as const;
 /** Of a location: the id behind the shard. */
-const ID = { from: 3, to: 29 } as const;
-const LOCATION = /^[0-9A-Z]{2}\/[0-9A-Z]{26}-[0-9a-z-]{1,40}$/;
+const ID = { from: 2, to: 28 } as const;
+const LOCATION = /^[0-9A-Z]\/[0-9A-Z]{26}-[0-9a-z-]{1,40}$/;
 
 interface Member {
   readonly name: string;

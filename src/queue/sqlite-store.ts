@@ -178,8 +178,9 @@ export class SqliteStore implements Store {
     });
   }
 
+  /** Not flushed by itself: processing the instance again says the same. */
   bindStudyToPatient(customer: string, studyKey: string, patientKey: string): Promise<boolean> {
-    return this.#database.write(true, () => {
+    return this.#database.write(false, () => {
       this.#database.run(
         'INSERT INTO study_patient VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
         customer,
