@@ -15,18 +15,28 @@ const LINE_CHARACTERS = 118;
 /** Animals come with breeds, and breeds with places. */
 const BREED_CONTEXT_GROUPS = /\[(?:7480|7481|7482|7483|7484|7485|7486)\b/;
 
+/** Terms of DCM have capitals at every word; their codes have six digits. */
+const DCM_CODE = /^1[12]\d{4}$/;
+
+/** Persons and places after whom DCM terms are named, and words that are more often names. */
+const NAMES =
+  'agatston aspen bazett bernoulli bloom boak boothby borg campbell chang cockroft cooper dodge ethics euler fleisch fleischner ' +
+  'framingham fridericia gault haigis hodges hoffer holladay james janma janmahasatian joslin kennedy kerley kutta levenberg ' +
+  'marquardt olinda olsen pine pittsburgh poiseuille reid richardson robertson runge sam scheimpflug schwartz simpson teichholz ' +
+  'tofts wynne';
+
 const words = new Set<string>();
 const text = readFileSync(SOURCE, 'utf8');
-for (const [, meaning = '', groups = ''] of text.matchAll(
-  /\(((?:\s*(?:'(?:[^'\\]|\\.)*'|"[^"]*"))+),\s*(\[[^\]]*\])\)/g,
+for (const [, code = '', meaning = '', groups = ''] of text.matchAll(
+  /'([^']+)':\s*\(((?:\s*(?:'(?:[^'\\]|\\.)*'|"[^"]*"))+),\s*(\[[^\]]*\])\)/g,
 )) {
   if (BREED_CONTEXT_GROUPS.test(groups)) continue;
   const name = [...meaning.matchAll(/'((?:[^'\\]|\\.)*)'|"([^"]*)"/g)].map((part) => part[1] ?? part[2] ?? '').join('');
   for (const word of name.match(/[A-Za-z]{3,}/g) ?? []) {
-    if (word === word.toLowerCase()) words.add(word);
+    if (word === word.toLowerCase() || DCM_CODE.test(code)) words.add(word.toLowerCase());
   }
 }
-for (const name of EPONYMS) words.delete(name);
+for (const name of [...EPONYMS, ...NAMES.split(' ')]) words.delete(name);
 const lines: string[] = [];
 let line = '';
 for (const word of [...words].sort()) {

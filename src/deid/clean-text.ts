@@ -112,7 +112,7 @@ function mayStay(text: string, words: readonly Word[], index: number, word: Word
   if (SHORT_NUMBER.test(word.text)) return !YEAR.test(word.text);
   if (word.text.length === 1) return true;
   if (EPONYMS.has(word.text)) return isEponym(text, words, index);
-  return isCode(word.text);
+  return isCode(word.text) || isJoined(text.slice(word.start, word.end));
 }
 
 /** "Wilson disease", "Baker's cyst", "Legg-Calve-Perthes disease": the noun within the next words, nothing between. */
@@ -126,6 +126,12 @@ function isEponym(text: string, words: readonly Word[], index: number): boolean 
     if (next.text !== 's' && !EPONYMS.has(next.text)) return false;
   }
   return false;
+}
+
+/** Common words written as one: ImagePositionPatient, MobiView. */
+function isJoined(word: string): boolean {
+  const humps = word.split(/(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u);
+  return humps.length > 1 && humps.every((hump) => hump.length > 1 && isCommonWord(hump.toLowerCase()));
 }
 
 /** Letters and digits mixed, few of both: T2, L5, B30f, 15cm, FCR0217. Identifiers are longer. */

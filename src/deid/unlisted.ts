@@ -23,7 +23,7 @@ const KIND_UID =
   /(?:SOPClassUID|SOPClassesSupported|TransferSyntaxUID|CodingSchemeUID|ContextUID|MappingResourceUID|ContextGroupExtensionCreatorUID|SOPClassesInStudy)$/;
 /** Long strings that name equipment and how it works. */
 const TECHNICAL =
-  /^(?:Manufacturer.*|SoftwareVersions|.*ModelName|.*Kernel|.*Filter.*|Rescale(?:Type|Slope)|.*CorrectionMethod|ReconstructionMethod.*|.*AlgorithmName|.*AlgorithmVersion|.*AlgorithmParameters|PositionReferenceIndicator|.*Units?|CodingScheme(?:Designator|Version|Name)|Mapping.*|.*CodeValue|URNCodeValue|.*ChannelLabel|.*SequenceName|ContentLabel|.*BeamName|.*CollimatorType|Plate.*|Cassette.*|.*TypeDesignation|UniversalEntityID|.*FormulaType|LUTExplanation|.*LUTExplanation|ModalityLUTType|SpecimenPreparation.*|.*ColorSpace|ReferencedColorSpace|.*Isotope.*|ImageType|.*Version|Radiopharmaceutical|Radionuclide.*)$/;
+  /^(?:.*Manufacturer.*|MIMEType.*|SoftwareVersions|.*ModelName|.*Kernel|.*Filter.*|Rescale(?:Type|Slope)|.*CorrectionMethod|ReconstructionMethod.*|.*AlgorithmName|.*AlgorithmVersion|.*AlgorithmParameters|PositionReferenceIndicator|.*Units?|CodingScheme(?:Designator|Version|Name)|Mapping.*|.*CodeValue|URNCodeValue|.*ChannelLabel|.*SequenceName|ContentLabel|.*BeamName|.*CollimatorType|Plate.*|Cassette.*|.*TypeDesignation|UniversalEntityID|.*FormulaType|LUTExplanation|.*LUTExplanation|ModalityLUTType|SpecimenPreparation.*|.*ColorSpace|ReferencedColorSpace|.*Isotope.*|ImageType|.*Version|Radiopharmaceutical|Radionuclide.*)$/;
 const DESCRIBES =
   /(?:Description|Comments?|Remarks?|Title|Reason|Name|Label|Text|Notes?|Instructions?|Explanation|Meaning|Annotation)/;
 

@@ -117,8 +117,26 @@ forefoot genitalia headneck headbrain hippocampus humeralhead hypogastric iliaca
 pelvislowextremt penis popliteal pulmonaryartery radiusulna retroperitoneum sacrococcygeal scjoint shoulderjoint sijoint sinuses skullbase spinalcord spinecerv splenic ssp sternoclavicular subclavian tlspine tspine tmjoint tibiafibula thoracolumbar totalbody uexremity upperarm upperlimb upperextremity ureters vertebra wholebody wholespine wrightjoint zygoma
 `;
 
+/** How an image was made and stored, and the words of electrocardiography. */
+const TECHNOLOGY = `
+jpeg jpg jp2 jpegls png rle mpeg hevc htj2k dicom codec lossless lossy near irreversible reversible compressed uncompressed compression decompressed deflated palette rgb ybr monochrome mono2 greyscale grayscale color colour bit bits byte signed unsigned converted conversion convert interleave interleaved progression progressive sequential selection point transform quality factor ratio rescaled scaled rescale lut luts voi icc ijg pixel pixels multiframe singleframe frame frames original generated derived resampled cleaned removed remap remapped descriptors option identified identifying deidentified dose event
+seq se ob ai syn ls memprage combined lax iv ivcon yrs unchanged scrambled features dataset classic legacy rapport tap helices oval rectangle ellipse circle polygon freehand annotation annotations nuclei cell cells dapi fluor quad dual stack multistack rms adc fa
+qt qtc qrs pr rr pp st jt rhythm sinus bpm ii iii iv vi vii viii ix xi xii c1 t1w t2w pdw ns nd spc rst gr hpe ed sys dia onset offset averages
+connective metabolic glycolysis quarter library heading group groups language english german french spanish italian dutch japanese chinese korean illness fidelity neutral buffered staining structure consultation encounter damaged previous surgeries adrena thorax thoraco cervico lumbo sacro ileo femoro tibio fronto temporo occipito parieto spleno hepato reno thoracoabdominal freeform sans
+`;
+
+/** Body parts and sides as hospitals elsewhere write them: German, French, Dutch, Spanish, Italian, Scandinavian. */
+const OTHER_LANGUAGES = `
+kopf schadel hirn gehirn hals brust lunge herz bauch becken wirbelsaule hws bws lws rucken schulter oberarm unterarm ellenbogen hand handgelenk finger daumen hufte oberschenkel unterschenkel knie sprunggelenk fuss zehe leber niere nieren milz blase gelenk seitlich links rechts beidseits quer sagittal koronar mit ohne kontrastmittel nativ aufnahme untersuchung und der die das
+tete crane cerveau cou thorax poumon coeur abdomen bassin rachis cervical dorsal lombaire epaule bras avant coude poignet main doigt hanche femur genou cheville pied foie rein rate vessie gauche droite droit profil avec sans injection contraste face et de du la le les
+hoofd hersenen nek borst hart buik bekken wervelkolom schouder elleboog pols hand heup knie enkel voet lever nier milt punctie biopsie cilinderbiopsie zonder met en van
+cabeza craneo cerebro cuello torax pulmon corazon pelvis columna hombro brazo codo muneca mano dedo cadera rodilla tobillo pie higado rinon bazo vejiga izquierda derecha izquierdo derecho con sin contraste y
+testa cranio encefalo collo torace polmone cuore addome bacino anca colonna spalla gomito polso mano dito ginocchio caviglia piede fegato rene milza vescica sinistra destra sinistro destro senza mezzo di contrasto
+hode hjerne hals bryst lunge hjerte mave baekken backen ryg rygg skulder albue handled hand hofte hoft knae kna ankel fod fot lever nyre venstre hojre vanster hoger uden utan med kontrast og och
+`;
+
 const DEVICES = `
-acme advanced affinity agfa airo allura aloka analogic aplio aquilion artis avanto axiom azurion biograph brightspeed brilliance canon carestream centricity cirrus definition discovery drager elekta elscint epiq esaote espree fuji fujifilm fonar gehc gendex genesis gyroscan heidelberg hitachi
+acme advanced affinity agfa airo hermes lumisys cemax hypaque mobiview allura aloka analogic aplio aquilion artis avanto axiom azurion biograph brightspeed brilliance canon carestream centricity cirrus definition discovery drager elekta elscint epiq esaote espree fuji fujifilm fonar gehc gendex genesis gyroscan heidelberg hitachi
 hologic ingenia ingenuity innova innovation intera kodak konica kretz leica lightspeed logiq magnetom mammomat mediso medison medrad merge mindray minolta mobilett multistar nemoto neusoft nikon olympus oec optima orthoscan philips picker planmeca prisma prodigy profound revolution samsung selenia sensation senographe shimadzu siemens signa sirona skyra sonosite somatom somaris symbia symphony syngo terarecon titan topcon toshiba trio trophy truebeam uih ultrasonix umass varian verio vidar vingmed visage vivid voluson ysio zeiss zonare healthineers healthcare medical systems
 ge vct smt osirix dcmtk gdcm pydicom dicom pacs ris worklist workstation software version corporation inc ltd gmbh llc co company products imaging technologies instruments
 `;
@@ -169,6 +187,8 @@ function commonWords(): ReadonlySet<string> {
     ...setOf(FINDINGS),
     ...setOf(PROTOCOL),
     ...setOf(BODY_PARTS),
+    ...setOf(TECHNOLOGY),
+    ...setOf(OTHER_LANGUAGES),
     ...setOf(DEVICES),
     ...setOf(TECHNICAL_NAMES),
   ]);
