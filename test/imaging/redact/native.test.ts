@@ -1,0 +1,307 @@
+/** Native pixel data in every layout of PS3.5 §8: expected bytes are written by the tests' own rules for each layout. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Part10File } from '../../../src/dicom/part10.ts';
+import type { FrameRect } from '../../../src/imaging/redact/rect.ts';
+import { clearHiddenBits, redactPixels } from '../../../src/imaging/redact/redact-pixels.ts';
+import { TAGS } from '../../../src/imaging/tags.ts';
+import { EXPLICIT_BIG, EXPLICIT_LITTLE, imageFile } from '../image-files.ts';
+import { bytesOf } from './redacted-files.ts';
+
+interface Layout {
+  readonly rows: number;
+  readonly columns: number;
+  readonly frames: number;
+  readonly samples: 1 | 3;
+  readonly bytes: 1 | 2 | 4;
+  readonly bitsStored: number;
+  readonly highBit?: number;
+  readonly signed?: boolean;
+  readonly photometric: string;
+  readonly planar?: 0 | 1;
+  readonly vr: 'OB' | 'OW';
+  readonly syntax?: string;
+  /** The stored value of black, by sample. */
+  readonly black: readonly number[];
+}
+
+const BOX: FrameRect = { x: 1, y: 1, width: 3, height: 2 };
+
+function isIn(rect: FrameRect, x: number, y: number, frame: number): boolean {
+  const inFrame = rect.frames?.includes(frame) ?? true;
+  return inFrame && x >= rect.x && x < rect.x + rect.width && y >= rect.y && y < rect.y + rect.height;
+}
+
+/** Bytes of the image with the rectangle blanked, by PS3.5 §8.1 and §8.2. */
+function pixelBytes(layout: Layout, rect?: FrameRect): Uint8Array {
+  const { rows, columns, frames, samples, bytes, bitsStored, highBit = bitsStored - 1 } = layout;
+  const pixels = rows * columns;
+  const length = pixels * frames * samples * bytes;
+  const output = Buffer.alloc(length + (length % 2));
+  for (let frame = 0; frame < frames; frame++) {
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      for (let sample = 0; sample < samples; sample++) {
+        const blanked = rect !== undefined && isIn(rect, pixel % columns, Math.floor(pixel / columns), frame);
+        const value = blanked ? (layout.black[sample] ?? 0) : valueAt(layout, frame * 7 + pixel * 3 + sample);
+        const cell = layout.planar === 1 ? sample * pixels + pixel : pixel * samples + sample;
+        const word = BigInt.asUintN(bytes * 8, BigInt(value) << BigInt(highBit + 1 - bitsStored));
+        for (let byte = 0; byte < bytes; byte++) {
+          output[(frame * pixels * samples + cell) * bytes + byte] = Number((word >> BigInt(8 * byte)) & 0xffn);
+        }
+      }
+    }
+  }
+  // Big-endian OW is a string of 16-bit words, whatever they hold (PS3.5 §7.3, §A.3).
+  return layout.syntax === EXPLICIT_BIG && layout.vr === 'OW' ? output.swap16() : output;
+}
+
+function valueAt({ bitsStored, signed }: Layout, seed: number): number {
+  const value = (seed * 40503) % 2 ** bitsStored;
+  return signed === true ? value - 2 ** (bitsStored - 1) : value;
+}
+
+function fileOf(layout: Layout, pixels: Uint8Array): Part10File {
+  return imageFile(
+    {
+      SamplesPerPixel: layout.samples,
+      PhotometricInterpretation: layout.photometric,
+      PlanarConfiguration: layout.samples === 3 ? (layout.planar ?? 0) : undefined,
+      NumberOfFrames: String(layout.frames),
+      Rows: layout.rows,
+      Columns: layout.columns,
+      BitsAllocated: layout.bytes * 8,
+      BitsStored: layout.bitsStored,
+      HighBit: layout.highBit ?? layout.bitsStored - 1,
+      PixelRepresentation: layout.signed === true ? 1 : 0,
+      PixelData: [layout.vr, pixels],
+    },
+    layout.syntax ?? EXPLICIT_LITTLE,
+  );
+}
+
+const GREY = { rows: 5, columns: 7, frames: 3, samples: 1, photometric: 'MONOCHROME2' } as const;
+const RGB = { rows: 5, columns: 7, frames: 2, samples: 3, photometric: 'RGB', black: [0, 0, 0] } as const;
+const LAYOUTS: Readonly<Record<string, Layout>> = {
+  '8 bits, frames of odd length': { ...GREY, bytes: 1, bitsStored: 8, vr: 'OB', black: [0] },
+  '8 bits as OW': { ...GREY, bytes: 1, bitsStored: 8, vr: 'OW', black: [0] },
+  '12 bits in 16': { ...GREY, bytes: 2, bitsStored: 12, vr: 'OW', black: [0] },
+  '16 bits': { ...GREY, bytes: 2, bitsStored: 16, vr: 'OW', black: [0] },
+  '16 bits, signed': { ...GREY, bytes: 2, bitsStored: 16, signed: true, vr: 'OW', black: [-32768] },
+  '12 bits in 16, signed': { ...GREY, bytes: 2, bitsStored: 12, signed: true, vr: 'OW', black: [-2048] },
+  '12 bits in the high end of 16': { ...GREY, bytes: 2, bitsStored: 12, highBit: 15, vr: 'OW', black: [0] },
+  '32 bits': { ...GREY, bytes: 4, bitsStored: 32, vr: 'OW', black: [0] },
+  'MONOCHROME1, where white is zero': {
+    ...GREY,
+    photometric: 'MONOCHROME1',
+    bytes: 2,
+    bitsStored: 12,
+    vr: 'OW',
+    black: [4095],
+  },
+  'MONOCHROME1, signed': {
+    ...GREY,
+    photometric: 'MONOCHROME1',
+    bytes: 2,
+    bitsStored: 10,
+    signed: true,
+    vr: 'OW',
+    black: [511],
+  },
+  'PALETTE COLOR': { ...GREY, photometric: 'PALETTE COLOR', bytes: 1, bitsStored: 8, vr: 'OB', black: [0] },
+  'RGB by pixel': { ...RGB, bytes: 1, bitsStored: 8, vr: 'OB' },
+  'RGB by plane': { ...RGB, planar: 1, bytes: 1, bitsStored: 8, vr: 'OB' },
+  'RGB of 16 bits by plane': { ...RGB, planar: 1, bytes: 2, bitsStored: 16, vr: 'OW' },
+  'YBR_FULL, whose colourless is 128': {
+    ...RGB,
+    photometric: 'YBR_FULL',
+    bytes: 1,
+    bitsStored: 8,
+    vr: 'OB',
+    black: [0, 128, 128],
+  },
+  'big endian, 16 bits': { ...GREY, bytes: 2, bitsStored: 16, vr: 'OW', black: [0], syntax: EXPLICIT_BIG },
+  'big endian, 12 bits signed': {
+    ...GREY,
+    bytes: 2,
+    bitsStored: 12,
+    signed: true,
+    vr: 'OW',
+    black: [-2048],
+    syntax: EXPLICIT_BIG,
+  },
+  'big endian, 8 bits in OW, frames that share a word': {
+    ...GREY,
+    bytes: 1,
+    bitsStored: 8,
+    vr: 'OW',
+    black: [0],
+    syntax: EXPLICIT_BIG,
+  },
+  'big endian, 8 bits in OB': { ...GREY, bytes: 1, bitsStored: 8, vr: 'OB', black: [0], syntax: EXPLICIT_BIG },
+  'big endian, RGB by plane in OW': { ...RGB, planar: 1, bytes: 1, bitsStored: 8, vr: 'OW', syntax: EXPLICIT_BIG },
+};
+
+describe('native pixel data are blanked where asked and are the same bytes elsewhere', () => {
+  for (const [name, layout] of Object.entries(LAYOUTS)) {
+    test(name, async () => {
+      const file = fileOf(layout, pixelBytes(layout));
+      const onAll = await redactPixels(file, [BOX]);
+      assert.deepEqual(bytesOf(onAll?.replace.get(TAGS.PixelData)), Buffer.from(pixelBytes(layout, BOX)));
+      assert.equal(onAll?.transferSyntaxUid, undefined);
+      const some = { ...BOX, frames: [1] };
+      const onOne = await redactPixels(file, [some]);
+      assert.deepEqual(bytesOf(onOne?.replace.get(TAGS.PixelData)), Buffer.from(pixelBytes(layout, some)));
+    });
+  }
+});
+
+/** Four columns of YBR_FULL_422: Y1 Y2 Cb Cr for each pair. */
+const PAIRS = Uint8Array.from({ length: 2 * 4 * 2 }, (_, index) => index + 1);
+
+describe('pixels that share something', () => {
+  test('4:2:2 is blanked by whole pairs, black and colourless', async () => {
+    const file = imageFile({
+      SamplesPerPixel: 3,
+      PhotometricInterpretation: 'YBR_FULL_422',
+      PlanarConfiguration: 0,
+      Rows: 2,
+      Columns: 4,
+      PixelData: ['OB', PAIRS],
+    });
+    const redaction = await redactPixels(file, [{ x: 1, y: 0, width: 1, height: 1 }]);
+    const expected = Buffer.from(PAIRS);
+    expected.set([0, 0, 128, 128], 0);
+    assert.deepEqual(bytesOf(redaction?.replace.get(TAGS.PixelData)), expected);
+  });
+
+  test('a label of 4:2:2 over pixels that have all their samples is not believed', async () => {
+    const samples = Uint8Array.from({ length: 2 * 4 * 3 }, (_, index) => index + 1);
+    const file = imageFile({
+      SamplesPerPixel: 3,
+      PhotometricInterpretation: 'YBR_FULL_422',
+      PlanarConfiguration: 0,
+      Rows: 2,
+      Columns: 4,
+      PixelData: ['OB', samples],
+    });
+    const redaction = await redactPixels(file, [{ x: 3, y: 1, width: 1, height: 1 }]);
+    const expected = Buffer.from(samples);
+    expected.set([0, 128, 128], 21);
+    assert.deepEqual(bytesOf(redaction?.replace.get(TAGS.PixelData)), expected);
+  });
+
+  test('frames of single bits follow each other without a gap', async () => {
+    // 3 frames of 3 × 3 pixels, all lit: 27 bits in 4 bytes.
+    const file = imageFile({
+      NumberOfFrames: '3',
+      Rows: 3,
+      Columns: 3,
+      BitsAllocated: 1,
+      BitsStored: 1,
+      HighBit: 0,
+      PixelData: ['OB', Uint8Array.of(0xff, 0xff, 0xff, 0x07)],
+    });
+    const redaction = await redactPixels(file, [{ x: 0, y: 0, width: 2, height: 1, frames: [1] }]);
+    // Bits 9 and 10 are the first two pixels of the second frame.
+    assert.deepEqual([...bytesOf(redaction?.replace.get(TAGS.PixelData))], [0xff, 0b11111001, 0xff, 0x07]);
+  });
+
+  test('floats become zero', async () => {
+    const values = new Float32Array([1, 2, 3, 4, 5, 6]);
+    const file = imageFile({
+      BitsAllocated: 32,
+      BitsStored: undefined,
+      HighBit: undefined,
+      FloatPixelData: new Uint8Array(values.buffer),
+    });
+    const redaction = await redactPixels(file, [{ x: 2, y: 0, width: 1, height: 2 }]);
+    const replacement = redaction?.replace.get(TAGS.FloatPixelData);
+    assert.equal(replacement?.kind === 'bulk' && replacement.vr, 'OF');
+    const bytes = new Uint8Array(bytesOf(replacement));
+    assert.deepEqual([...new Float32Array(bytes.buffer)], [1, 2, 0, 4, 5, 0]);
+  });
+});
+
+describe('what belongs to a redaction', () => {
+  const plain = { PixelData: ['OB', Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)] } as const;
+
+  test('bytes behind the last pixel are left out', async () => {
+    const redaction = await redactPixels(imageFile(plain), [{ x: 0, y: 0, width: 1, height: 1 }]);
+    assert.deepEqual([...bytesOf(redaction?.replace.get(TAGS.PixelData))], [0, 2, 3, 4, 5, 6]);
+  });
+
+  test('padding of an odd length is zero', async () => {
+    const file = imageFile({ Rows: 1, PixelData: ['OB', Uint8Array.of(1, 2, 3, 0xee)] });
+    const redaction = await redactPixels(file, [{ x: 0, y: 0, width: 1, height: 1 }]);
+    assert.deepEqual([...bytesOf(redaction?.replace.get(TAGS.PixelData))], [0, 2, 3, 0]);
+  });
+
+  test('icons and overlay planes go, and the instance says that it was cleaned', async () => {
+    const file = imageFile({
+      ...plain,
+      IconImageSequence: [[['Rows', 1]]],
+      OverlayRows: 2,
+      OverlayColumns: 3,
+      OverlayData: ['OW', Uint8Array.of(0xff, 0)],
+    });
+    const redaction = await redactPixels(file, [{ x: 0, y: 0, width: 1, height: 1 }]);
+    for (const tag of [0x00880200, 0x60000010, 0x60000011, 0x60003000])
+      assert.deepEqual(redaction?.replace.get(tag), { kind: 'remove' });
+    assert.equal(redaction?.burnedIn, 'NO');
+    assert.deepEqual(redaction?.methodCodes, ['113101']);
+  });
+
+  test('rectangles outside of the image are no redaction', async () => {
+    assert.equal(await redactPixels(imageFile(plain), [{ x: 3, y: 0, width: 9, height: 9 }]), undefined);
+  });
+
+  test('fewer pixels than declared are an error, not zeros', async () => {
+    const file = imageFile({ PixelData: ['OB', Uint8Array.of(1, 2)] });
+    await assert.rejects(redactPixels(file, [{ x: 0, y: 0, width: 1, height: 1 }]), {
+      code: 'IMAGING_PIXEL_DATA_MISSING',
+    });
+  });
+});
+
+function words16(...words: number[]): Uint8Array {
+  return new Uint8Array(Uint16Array.from(words).buffer);
+}
+
+describe('bits of cells that hold no pixel', () => {
+  async function cleared(attributes: Parameters<typeof imageFile>[0], syntax?: string): Promise<number[] | undefined> {
+    const pixels = (await clearHiddenBits(imageFile(attributes, syntax)))?.replace.get(TAGS.PixelData);
+    if (pixels === undefined) return undefined;
+    return [...new Uint16Array(new Uint8Array(bytesOf(pixels)).buffer)];
+  }
+  const twelve = { Rows: 1, BitsAllocated: 16, BitsStored: 12, HighBit: 11 } as const;
+
+  test('are cleared above unsigned values, as an overlay plane in bit 13 is', async () => {
+    const PixelData = ['OW', words16(0x2123, 0x0fff, 0xf000)] as const;
+    assert.deepEqual(await cleared({ ...twelve, PixelData }), [0x0123, 0x0fff, 0]);
+  });
+
+  test('are cleared below values that are high aligned', async () => {
+    const PixelData = ['OW', words16(0x1235, 0xfff0, 0x000f)] as const;
+    assert.deepEqual(await cleared({ ...twelve, HighBit: 15, PixelData }), [0x1230, 0xfff0, 0]);
+  });
+
+  test('stay where they extend the sign, and extend it where they held something else', async () => {
+    const PixelData = ['OW', words16(0xf800, 0x0800, 0x2800)] as const;
+    assert.deepEqual(await cleared({ ...twelve, PixelRepresentation: 1, PixelData }), [0xf800, 0x0800, 0xf800]);
+  });
+
+  test('stay in cells of the declared padding value', async () => {
+    const PixelData = ['OW', words16(0xf830, 0xf831, 1)] as const;
+    assert.deepEqual(await cleared({ ...twelve, PixelPaddingValue: ['US', 0xf830], PixelData }), [0xf830, 0x831, 1]);
+  });
+
+  test('are cleared in big-endian words as well', async () => {
+    const PixelData = ['OW', Uint8Array.of(0x21, 0x23, 0x0f, 0xff, 0xf0, 0x00)] as const;
+    assert.deepEqual(await cleared({ ...twelve, PixelData }, EXPLICIT_BIG), [0x2301, 0xff0f, 0]);
+  });
+
+  test('are none where every bit is stored', async () => {
+    const attributes = { Rows: 1, BitsAllocated: 16, BitsStored: 16, HighBit: 15 };
+    assert.equal(await cleared({ ...attributes, PixelData: ['OW', words16(1, 2, 3)] }), undefined);
+  });
+});
