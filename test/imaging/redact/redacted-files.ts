@@ -38,7 +38,8 @@ export function valuesOf({ rows, columns, samplesPerPixel, bitsStored, signed, f
 
 export function elementsOf(image: TestImage, pixelData: BuildElement): BuildElement[] {
   return [
-    ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.7'],
+    // X-Ray Angiographic Image Storage: any number of frames, and GDCM lets its pixels be signed.
+    ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.12.1'],
     ['SOPInstanceUID', '2.25.21'],
     ['StudyInstanceUID', '2.25.22'],
     ['SeriesInstanceUID', '2.25.23'],
