@@ -7,6 +7,7 @@ import { attributeOf } from '../dicom/dictionary.ts';
 import type { Tag } from '../dicom/tag.ts';
 import type { Vr } from '../dicom/vr.ts';
 import type { Because } from './element-policy.ts';
+import { rowOf } from './tables.ts';
 
 /** `scrub`: only what is known to identify goes; `clean`: only what is known to be harmless stays. */
 export type TextTreatment = 'keep' | 'scrub' | 'clean' | 'dummy' | 'remove';
@@ -29,6 +30,8 @@ const DESCRIBES =
 
 export function textTreatment(tag: Tag, vr: Vr, because: Because): TextTreatment {
   if (tag === SPECIFIC_CHARACTER_SET || because === 'rule') return 'keep';
+  // Characteristics of the patient are kept cleaned (PS3.15 §E.3.7): an operator types into some of them.
+  const isListed = because !== 'unlisted' && rowOf(tag)?.options.retainPatientCharacteristics === undefined;
   const keyword = attributeOf(tag)?.keyword ?? '';
   switch (vr) {
     case 'UI':
@@ -47,9 +50,10 @@ export function textTreatment(tag: Tag, vr: Vr, because: Because): TextTreatment
     case 'CS':
       return 'scrub';
     case 'SH':
-      return because !== 'unlisted' || TECHNICAL.test(keyword) || !DESCRIBES.test(keyword) ? 'scrub' : 'clean';
+      if (because === 'table') return isListed ? 'scrub' : 'clean';
+      return isListed || TECHNICAL.test(keyword) || !DESCRIBES.test(keyword) ? 'scrub' : 'clean';
     case 'LO':
-      return because !== 'unlisted' || TECHNICAL.test(keyword) ? 'scrub' : 'clean';
+      return isListed || TECHNICAL.test(keyword) ? 'scrub' : 'clean';
     default:
       return 'clean';
   }

@@ -47,6 +47,7 @@ one two three four five six seven eight nine ten zero first second third primary
 hx rx dx sx tx fx bx cx sp sob r/o ro wnl nad s/p fu eval prn stat asap po iv im sc npo incl excl approx
 accident ambulatory inpatient outpatient ward clinic hospital icu er ed or ccu nicu micu picu trauma portable bedside mobile
 male female man boy girl woman infant newborn neonate neonatal pediatric paediatric pregnant pregnancy gravid fetus fetal adult elderly
+caucasian white black african american asian hispanic latino latina native indian pacific islander european arab mixed ethnic ethnicity ancestry smoker nonsmoker pregnant
 canine feline equine dog cat horse phantom qa qc calibration dummy test tests testing demo sample research anonymous anonymized anonymised removed unknown undefined unspecified
 `;
 
