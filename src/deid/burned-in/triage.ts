@@ -102,14 +102,15 @@ function leavesSomethingToBlank(dataSet: DataSet, blank: readonly Rect[], keep: 
 }
 
 function equipmentRegions(dataSet: DataSet): { blank: Rect[]; labels: string[] } {
-  const blank: Rect[] = [];
-  const labels: string[] = [];
+  // Both sources have many rules in common.
+  const blank = new Map<string, Rect>();
+  const labels = new Set<string>();
   for (const [when, rects, label] of PIXEL_REGIONS) {
     if (!holds(when, dataSet)) continue;
-    labels.push(label);
-    for (const [x, y, width, height] of rects) blank.push({ x, y, width, height });
+    labels.add(label);
+    for (const [x, y, width, height] of rects) blank.set([x, y, width, height].join(), { x, y, width, height });
   }
-  return { blank, labels: [...new Set(labels)] };
+  return { blank: [...blank.values()], labels: [...labels] };
 }
 
 function holds(condition: RegionCondition, dataSet: DataSet): boolean {
