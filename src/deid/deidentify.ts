@@ -21,6 +21,7 @@ import type { Vr } from '../dicom/vr.ts';
 import { DataSetWriter, encodeText } from '../dicom/writer.ts';
 import type { PixelReplacements } from '../imaging/redact/replacement.ts';
 import { ageInYears } from './ages.ts';
+import { type CrosswalkEntry, sealCrosswalk } from './crosswalk.ts';
 import { ElementPolicy, TOP_LEVEL } from './element-policy.ts';
 import { mayShowFace } from './faces.ts';
 import type { KnownIdentity } from './identity.ts';
@@ -30,12 +31,15 @@ import { nativePixelBytes } from './pixel-length.ts';
 import type { CompiledProfile } from './profile.ts';
 import { type PseudonymKey, Pseudonyms } from './pseudonym.ts';
 import { type ActionCounts, Rewriter } from './rewriter.ts';
+import { textValues } from './value-text.ts';
 
 export interface DeidentifyOptions {
   readonly profile: CompiledProfile;
   readonly key: PseudonymKey;
   /** Configured name of the sender, for rules that ask for it. */
   readonly source?: string;
+  /** Asks for a record of the originals, encrypted to the holder of the private key. */
+  readonly crosswalk?: { readonly publicKeyPem: string; random(bytes: number): Uint8Array };
   /** What takes the place of the pixels and of what describes them. */
   readonly replacements?: PixelReplacements;
 }
@@ -62,6 +66,8 @@ export interface Deidentification {
   readonly identity: KnownIdentity;
   /** The profile asks for it, and images like this one may show the face. */
   readonly recognizableFace: boolean;
+  /** For `openCrosswalk`; present where it was asked for. */
+  readonly crosswalk?: Uint8Array;
   readonly actions: Readonly<ActionCounts>;
 }
 
@@ -71,6 +77,10 @@ const ACCESSION_NUMBER = 0x00080050;
 const MODALITY = 0x00080060;
 const PATIENT_ID = 0x00100020;
 const PATIENT_AGE = 0x00101010;
+const PATIENT_NAME = 0x00100010;
+const ISSUER_OF_PATIENT_ID = 0x00100021;
+const PATIENT_BIRTH_DATE = 0x00100030;
+const STUDY_ID = 0x00200010;
 const STUDY_INSTANCE_UID = 0x0020000d;
 const SERIES_INSTANCE_UID = 0x0020000e;
 const ENCAPSULATED_DOCUMENT = 0x00420011;
@@ -128,6 +138,7 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
     digest: digest.hex(),
     identity: instance.identity,
     recognizableFace: showsFace,
+    ...(options.crosswalk === undefined ? {} : { crosswalk: crosswalkOf(instance, output, options.crosswalk) }),
     actions: rewriter.counts,
   };
 }
@@ -186,6 +197,35 @@ export function additionsOf(instance: Instance, replacements: PixelReplacements 
   add(ACCESSION_NUMBER, 'SH', pseudonyms.accessionNumber(undefined, instance.studyInstanceUid));
   add(PATIENT_ID, 'LO', pseudonyms.patientId(instance.patient));
   return additions;
+}
+
+function crosswalkOf(
+  instance: Instance,
+  output: OutputValues,
+  { publicKeyPem, random }: NonNullable<DeidentifyOptions['crosswalk']>,
+): Uint8Array {
+  const { dataSet, pseudonyms, profile } = instance;
+  const original = (tag: Tag): string => {
+    const element = dataSet.element(tag);
+    return element === undefined ? '' : (textValues(element, element.vr, dataSet)?.join('\\') ?? '');
+  };
+  const entry: CrosswalkEntry = {
+    generation: pseudonyms.generation,
+    patientId: original(PATIENT_ID),
+    patientName: original(PATIENT_NAME),
+    patientBirthDate: original(PATIENT_BIRTH_DATE),
+    issuerOfPatientId: original(ISSUER_OF_PATIENT_ID),
+    accessionNumber: original(ACCESSION_NUMBER),
+    studyId: original(STUDY_ID),
+    shiftDays: profile.options.has('retainLongitudinalModifiedDates') ? instance.shiftDays : 0,
+    uids: Object.fromEntries([...instance.identity.uids].map((uid) => [pseudonyms.uid(uid), uid])),
+    pseudonyms: {
+      patientId: output.string(PATIENT_ID),
+      accessionNumber: output.string(ACCESSION_NUMBER),
+      studyInstanceUid: output.string(STUDY_INSTANCE_UID),
+    },
+  };
+  return sealCrosswalk(entry, publicKeyPem, random);
 }
 
 /** What the output says of itself at the top level. */

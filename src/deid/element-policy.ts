@@ -66,7 +66,14 @@ const CURVES = 0x5000;
 const OVERLAYS = 0x6000;
 const EMPTY = new Uint8Array(0);
 
-export class ElementPolicy {
+/** What the rewriter asks. */
+export interface Policy {
+  verdict(element: Element, dataSet: DataSet, place: Place): Verdict;
+  /** The place of an item's elements; undefined where the whole item goes. */
+  itemPlace(tag: Tag, item: DataSet, place: Place): Place | undefined;
+}
+
+export class ElementPolicy implements Policy {
   readonly #instance: Instance;
   readonly #values: ValueActions;
   readonly #subject: RuleSubject;

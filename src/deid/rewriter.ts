@@ -12,12 +12,12 @@ import { VRS, type Vr } from '../dicom/vr.ts';
 import type { DataSetWriter } from '../dicom/writer.ts';
 import type { Replacement } from '../imaging/redact/replacement.ts';
 import { withoutMetadata } from './codestream-metadata.ts';
-import { type ElementPolicy, type Place, TOP_LEVEL, type Verdict } from './element-policy.ts';
+import { type Place, type Policy, TOP_LEVEL, type Verdict } from './element-policy.ts';
 import { type Addition, writeAddition } from './markers.ts';
 import { meantVr } from './value-text.ts';
 
 export interface RewriterOptions {
-  readonly policy: ElementPolicy;
+  readonly policy: Policy;
   readonly writer: DataSetWriter;
   /** Byte order of the output. */
   readonly littleEndian: boolean;
