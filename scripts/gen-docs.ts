@@ -5,8 +5,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { parseConfiguration } from '../src/config/load.ts';
 import { ConfigurationSchema } from '../src/config/schema.ts';
 import { ERRORS } from '../src/core/errors.ts';
+import { conformanceStatement } from '../src/dimse/conformance.ts';
+import { scpOptions } from '../src/gateway/scp-options.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -107,10 +110,16 @@ export function errorsPage(): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** The statement of the default configuration; `lethe conformance` prints that of a site. */
+export function conformancePage(): string {
+  return `${conformanceStatement(scpOptions(parseConfiguration('{}', 'defaults', {}))).trimEnd()}\n`;
+}
+
 const PAGES: readonly (readonly [path: string, make: () => string])[] = [
   ['docs/config.md', configurationPage],
   ['docs/errors.md', errorsPage],
   ['lethe.schema.json', schemaDocument],
+  ['CONFORMANCE.md', conformancePage],
 ];
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

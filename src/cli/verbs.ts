@@ -24,6 +24,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   queue: verb('list, show, retry, hold, release or discard instances', () => import('./queue.ts')),
   profile: verb('compare what two profiles would do', () => import('./profile.ts')),
   rules: verb('say what the rules would do with files', () => import('./rules.ts')),
+  conformance: verb('print the DICOM Conformance Statement of a configuration', () => import('./conformance.ts')),
   bench: verb('the benchmarks that performance claims rest on', () => import('./bench.ts')),
   audit: verb('prove the audit chain whole', () => import('./audit.ts')),
 };

@@ -61,6 +61,9 @@ const Peer = Type.Object(
     aeTitle: AeTitle('Calling AE title of the peer.'),
     host: Type.Optional(Type.String({ description: 'Address or network (CIDR) it must come from.' })),
     customer: Type.Optional(Type.String({ description: 'Customer its instances belong to.' })),
+    reportPort: Type.Optional(
+      Port('Port where it listens for storage commitment reports, at its `host` (an address).'),
+    ),
     tlsName: Type.Optional(
       Type.String({ description: 'Name its certificate must show (subject alternative name or common name).' }),
     ),
@@ -116,6 +119,11 @@ const Dicom = Type.Object(
     duplicates: Type.Union([Type.Literal('refuse'), Type.Literal('keep')], {
       default: 'keep',
       description: 'Same SOP Instance UID with other content: refuse it (0111), or keep both versions.',
+    }),
+    commitment: Type.Union([Type.Literal('custody'), Type.Literal('delivery'), Type.Literal('off')], {
+      default: 'delivery',
+      description:
+        'Storage commitment is answered when an instance is in custody, or when every destination has taken it; or not served.',
     }),
     unknownSopClasses: Type.Union([Type.Literal('accept'), Type.Literal('reject')], {
       default: 'accept',

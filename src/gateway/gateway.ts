@@ -5,18 +5,19 @@
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { isLoopback, type LoadedConfiguration, sizeBytes } from '../config/load.ts';
+import { type LoadedConfiguration, sizeBytes } from '../config/load.ts';
 import type { Configuration, DestinationConfiguration } from '../config/schema.ts';
 import { systemClock, systemRandom } from '../core/clock.ts';
 import type { Logger } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
 import { BREAKER_OPTIONS } from '../delivery/breaker.ts';
-import type { PeerPolicy } from '../dimse/peer-policy.ts';
+import { CommitmentReporter } from '../dimse/commitment-reporter.ts';
 import { StorageScp } from '../dimse/storage-scp.ts';
 import { LocalSpool } from '../queue/local-spool.ts';
 import { SqliteStore } from '../queue/sqlite-store.ts';
 import type { GatewayAdmin } from './admin.ts';
 import { AdminFace } from './admin-face.ts';
+import { commitmentLedger, reportAddresses } from './commitment-ledger.ts';
 import { deliverableOf } from './deliverable.ts';
 import { destinationOf, takerOf } from './destinations.ts';
 import { Dispatcher, type DispatchOptions } from './dispatch.ts';
@@ -30,6 +31,7 @@ import { profileText } from './profile-text.ts';
 import { Receiver } from './receive.ts';
 import { type Recovery, recover } from './recover.ts';
 import { Retention } from './retention.ts';
+import { scpOptions } from './scp-options.ts';
 import { storageHandler } from './storage-handler.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -45,8 +47,6 @@ const WORKER_HEAP_MEGABYTES = 512; // outside of pixel buffers, which are not on
 const LANES = 2; // requests to one destination at once: one is built while the other is answered
 const RETENTION_POLL_MS = 2000;
 const STOP_GRACE_MS = 20_000; // of the 30 s that a service manager grants
-const MAX_PDU_LENGTH_BYTES = 256 * 1024;
-const OPERATIONS_PERFORMED_MAX = 8;
 
 export class Gateway {
   readonly #parts: Parts;
@@ -74,6 +74,7 @@ export class Gateway {
     for (const part of [parts.prepare, parts.retention, ...parts.dispatchers.values()]) part.start();
     for (const folder of parts.folders) await folder.start();
     const scp = configuration.dicom.enabled ? await listen(configuration, parts, options.logger) : undefined;
+    await parts.commitment?.start();
     const admin = new AdminFace({
       store: parts.store,
       spool: parts.spool,
@@ -103,6 +104,7 @@ export class Gateway {
     const { parts, logger } = { parts: this.#parts, logger: this.#parts.logger };
     logger.log('info', 'gateway.stopping', { reason });
     await Promise.all([this.#scp?.close(STOP_GRACE_MS / 4), ...parts.folders.map((folder) => folder.stop())]);
+    await parts.commitment?.stop();
     const prepared = parts.prepare.stop();
     const patience = setTimeout(() => void parts.pool.close(), STOP_GRACE_MS / 4);
     await prepared;
@@ -132,6 +134,7 @@ interface Parts {
   readonly dispatchers: ReadonlyMap<string, Dispatcher>;
   readonly folders: readonly FolderSource[];
   readonly metrics: Metrics;
+  readonly commitment: CommitmentReporter | undefined;
   readonly profile: string;
   readonly key: Uint8Array;
   observe: () => ReturnType<AdminFace['observe']>;
@@ -200,7 +203,9 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
         { receiver, clock: systemClock, logger },
       ),
   );
+  const commitment = openCommitment(configuration, store, logger);
   const parts: Parts = {
+    commitment,
     ...{ logger, spool, store, receiver, pool, prepare, retention, dispatchers, folders, metrics, profile, key },
     observe: () => Promise.reject(new Error('not started')),
   };
@@ -288,36 +293,25 @@ function openDispatchers(
 }
 
 function listen(configuration: Configuration, parts: Parts, logger: Logger): Promise<StorageScp> {
-  const { dicom, limits } = configuration;
-  const peers: PeerPolicy = dicom.peers ?? (isLoopback(dicom.host) ? 'any' : []);
-  return StorageScp.listen(
-    {
-      host: dicom.host,
-      port: dicom.port,
-      ...(dicom.tls === undefined ? {} : { tls: dicom.tls }),
-      aeTitles: [{ aeTitle: dicom.aeTitle }, ...dicom.aeTitles],
-      peers,
-      maxAssociations: dicom.maxAssociations,
-      maxAssociationsPerPeer: dicom.maxAssociationsPerPeer,
-      negotiation: {
-        maxPduLengthBytes: MAX_PDU_LENGTH_BYTES,
-        unknownSopClasses: dicom.unknownSopClasses,
-        unknownTransferSyntaxes: 'accept',
-        preferredTransferSyntaxes: [],
-        operationsPerformedMax: OPERATIONS_PERFORMED_MAX,
-        furtherSopClasses: new Set(),
-      },
-      timers: { artimTimeoutMs: dicom.artimSeconds * 1000, idleTimeoutMs: dicom.idleSeconds * 1000 },
+  const { limits } = configuration;
+  return StorageScp.listen(scpOptions(configuration), {
+    handler: storageHandler(parts.receiver, sizeBytes(limits.maxInstanceBytes)),
+    logger,
+    events: {
+      onResponse: (status) =>
+        parts.metrics.storeResponses.inc({ status: status.toString(16).toUpperCase().padStart(4, '0') }),
+      onRejected: ({ result, source, reason }) =>
+        parts.metrics.rejections.inc({ reason: `${result}/${source}/${reason}` }),
     },
-    {
-      handler: storageHandler(parts.receiver, sizeBytes(limits.maxInstanceBytes)),
-      logger,
-      events: {
-        onResponse: (status) =>
-          parts.metrics.storeResponses.inc({ status: status.toString(16).toUpperCase().padStart(4, '0') }),
-        onRejected: ({ result, source, reason }) =>
-          parts.metrics.rejections.inc({ reason: `${result}/${source}/${reason}` }),
-      },
-    },
+    ...(parts.commitment === undefined ? {} : { commitment: parts.commitment }),
+  });
+}
+
+function openCommitment({ dicom }: Configuration, store: SqliteStore, logger: Logger): CommitmentReporter | undefined {
+  if (!dicom.enabled || dicom.commitment === 'off') return undefined;
+  return new CommitmentReporter(
+    commitmentLedger(store, dicom.commitment),
+    { addresses: reportAddresses(dicom.peers) },
+    logger,
   );
 }

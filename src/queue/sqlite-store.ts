@@ -334,6 +334,37 @@ export class SqliteStore implements Store {
     });
   }
 
+  rememberCommitment(peer: string, transactionUid: string, request: string): Promise<void> {
+    return this.#database.write(true, () => {
+      const changed = this.#database.run(
+        'INSERT INTO commitment VALUES (?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING',
+        peer,
+        transactionUid,
+        request,
+        this.#clock.nowMs(),
+      );
+      if (changed > 0) this.#audit('commitment.requested', '', peer);
+    });
+  }
+
+  settleCommitment(peer: string, transactionUid: string, outcome: string): Promise<void> {
+    return this.#database.write(true, () => {
+      this.#database.run(
+        'UPDATE commitment SET outcome = ? WHERE peer = ? AND transaction_uid = ?',
+        outcome,
+        peer,
+        transactionUid,
+      );
+      this.#audit('commitment.settled', '', `${peer} ${outcome}`);
+    });
+  }
+
+  async owedCommitments(): Promise<string[]> {
+    return this.#database
+      .all('SELECT request FROM commitment WHERE outcome IS NULL ORDER BY asked_at_ms')
+      .map((row) => text(row, 'request'));
+  }
+
   async counts(): Promise<FlowCounts> {
     return readCounts(this.#database);
   }

@@ -147,6 +147,12 @@ export interface Store {
   erasable(what: 'received' | 'prepared', settledBeforeMs: number, limit: number): Promise<InstanceRow[]>;
   markErased(id: InstanceId, what: 'received' | 'prepared'): Promise<void>;
 
+  /** Keeps a storage commitment request until it is settled; the same one twice is one. `request` is opaque here. */
+  rememberCommitment(peer: string, transactionUid: string, request: string): Promise<void>;
+  settleCommitment(peer: string, transactionUid: string, outcome: string): Promise<void>;
+  /** Requests not settled, oldest first. */
+  owedCommitments(): Promise<string[]>;
+
   counts(): Promise<FlowCounts>;
   ledger(options: { customer?: string; limit: number }): Promise<LedgerLine[]>;
   list(options: ListOptions): Promise<InstanceRow[]>;

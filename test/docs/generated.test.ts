@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { configurationPage, errorsPage, schemaDocument } from '../../scripts/gen-docs.ts';
+import { configurationPage, conformancePage, errorsPage, schemaDocument } from '../../scripts/gen-docs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -10,6 +10,7 @@ for (const [path, make] of [
   ['docs/config.md', configurationPage],
   ['docs/errors.md', errorsPage],
   ['lethe.schema.json', schemaDocument],
+  ['CONFORMANCE.md', conformancePage],
 ] as const) {
   test(`${path} says what the program does (npm run gen)`, () => {
     assert.equal(readFileSync(join(ROOT, path), 'utf8'), make());

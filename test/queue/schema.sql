@@ -1,5 +1,7 @@
 CREATE INDEX audit_instance ON audit (instance) WHERE instance <> '';
 
+CREATE INDEX commitment_owed ON commitment (asked_at_ms) WHERE outcome IS NULL;
+
 CREATE INDEX delivery_busy ON delivery (state, destination) WHERE state IN ('claimed', 'inflight', 'held', 'rejected');
 
 CREATE INDEX delivery_due ON delivery (destination, urgent DESC, due_at_ms, id) WHERE state IN ('queued', 'deferred');
@@ -28,6 +30,15 @@ CREATE TABLE audit (
   detail TEXT NOT NULL,
   hash TEXT NOT NULL
 ) STRICT;
+
+CREATE TABLE commitment (
+  peer TEXT NOT NULL,
+  transaction_uid TEXT NOT NULL,
+  request TEXT NOT NULL,
+  asked_at_ms INTEGER NOT NULL,
+  outcome TEXT,
+  PRIMARY KEY (peer, transaction_uid)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE delivery (
   id INTEGER PRIMARY KEY,

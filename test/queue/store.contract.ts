@@ -292,6 +292,20 @@ export function storeContract(name: string, open: OpenStore): void {
     assert.equal(entries, 5);
   });
 
+  contract(
+    'a commitment request is kept over a restart until it is settled, and once',
+    async (store, _clock, reopen) => {
+      await store.rememberCommitment('PACS', '2.25.1', 'one');
+      await store.rememberCommitment('PACS', '2.25.1', 'again');
+      await store.rememberCommitment('OTHER', '2.25.1', 'two');
+      await store.close();
+      const again = await reopen();
+      assert.deepEqual((await again.owedCommitments()).toSorted(), ['one', 'two']);
+      await again.settleCommitment('PACS', '2.25.1', 'reported');
+      assert.deepEqual(await again.owedCommitments(), ['two']);
+    },
+  );
+
   contract('many writers at once are committed together and none is lost', async (store) => {
     const all = Array.from({ length: 1200 }, () => spooled());
     const outcomes = await Promise.all(all.map((one) => store.accept(one, undefined)));
