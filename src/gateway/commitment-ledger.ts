@@ -26,7 +26,11 @@ export function commitmentLedger(store: Store, policy: CommitmentPolicy): Commit
     decide: (transaction) => decide(store, policy, transaction),
     settle: (transaction, outcome) =>
       store.settleCommitment(transaction.callingAeTitle, transaction.transactionUid, outcome),
-    owed: async () => (await store.owedCommitments()).map((request) => JSON.parse(request) as CommitmentTransaction),
+    owed: async () =>
+      (await store.owedCommitments()).map((request) => ({
+        customer: undefined,
+        ...(JSON.parse(request) as CommitmentTransaction),
+      })),
   };
 }
 

@@ -171,18 +171,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     },
     erasePrepared: (outcome) => spool.erasePrepared(outcome.output.location),
   });
-  const receiver = new Receiver(
-    {
-      duplicates: configuration.dicom.duplicates,
-      instanceBytesMax: sizeBytes(configuration.limits.maxInstanceBytes),
-      onAccepted: (record, bytes) => {
-        metrics.received.inc({ source: record.sourceKind });
-        metrics.receivedBytes.inc({ source: record.sourceKind }, bytes);
-        prepare.wake();
-      },
-    },
-    { spool, store, logger, ...deps },
-  );
+  const receiver = openReceiver(configuration, { spool, store, logger, metrics, prepare });
   const retention = new Retention(
     {
       receivedMs: configuration.retention.receivedMinutes * 60_000,
@@ -210,6 +199,24 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     observe: () => Promise.reject(new Error('not started')),
   };
   return parts;
+}
+
+function openReceiver(
+  configuration: Configuration,
+  parts: Pick<Parts, 'spool' | 'store' | 'logger' | 'metrics' | 'prepare'>,
+): Receiver {
+  return new Receiver(
+    {
+      duplicates: configuration.dicom.duplicates,
+      instanceBytesMax: sizeBytes(configuration.limits.maxInstanceBytes),
+      onAccepted: (record, bytes) => {
+        parts.metrics.received.inc({ source: record.sourceKind });
+        parts.metrics.receivedBytes.inc({ source: record.sourceKind }, bytes);
+        parts.prepare.wake();
+      },
+    },
+    { spool: parts.spool, store: parts.store, logger: parts.logger, clock: systemClock, random: systemRandom },
+  );
 }
 
 async function holdsData(store: SqliteStore): Promise<boolean> {
