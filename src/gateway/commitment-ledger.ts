@@ -26,12 +26,14 @@ export function commitmentLedger(store: Store, policy: CommitmentPolicy): Commit
     decide: (transaction) => decide(store, policy, transaction),
     settle: (transaction, outcome) =>
       store.settleCommitment(transaction.callingAeTitle, transaction.transactionUid, outcome),
-    owed: async () =>
-      (await store.owedCommitments()).map((request) => ({
-        customer: undefined,
-        ...(JSON.parse(request) as CommitmentTransaction),
-      })),
+    owed: async () => (await store.owedCommitments()).map(transactionOf),
   };
+}
+
+/** As it was remembered; JSON has no undefined. */
+function transactionOf(request: string): CommitmentTransaction {
+  const { customer, ...transaction } = JSON.parse(request) as CommitmentTransaction;
+  return { ...transaction, customer };
 }
 
 /** Undefined: at least one instance is still on its way. */
