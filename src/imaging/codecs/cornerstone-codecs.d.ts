@@ -6,6 +6,7 @@ interface WasmFrameInfo {
   readonly bitsPerSample: number;
   readonly componentCount: number;
   readonly isSigned?: boolean;
+  readonly isUsingColorTransform?: boolean;
 }
 
 interface WasmDecoder {
@@ -67,6 +68,13 @@ declare module '@cornerstonejs/codec-openjph/wasmjs' {
   export interface OpenJphExports {
     HTJ2KDecoder: new () => WasmDecoder & {
       getIsHeaderValid(): boolean;
+    };
+    HTJ2KEncoder: new () => WasmEncoder & {
+      setQuality(lossless: boolean, quantizationStep: number): void;
+      setDecompositions(levels: number): void;
+      /** 2: by resolution, position, component, layer. */
+      setProgressionOrder(order: number): void;
+      setTLMMarker(written: boolean): void;
     };
   }
   export default function load(options: EmscriptenOptions): Promise<OpenJphExports>;

@@ -7,6 +7,7 @@ import { LetheError } from '../../core/errors.ts';
 import type { Tag } from '../../dicom/tag.ts';
 import { EXPLICIT_VR_LITTLE_ENDIAN, type TransferSyntax } from '../../dicom/transfer-syntax.ts';
 import type { FrameEncoder } from '../codecs/encoder-shape.ts';
+import { loadHtj2kEncoder } from '../codecs/htj2k.ts';
 import { loadJpeg2000Encoder } from '../codecs/jpeg-2000.ts';
 import { encodeJpegLossless } from '../codecs/jpeg-lossless-encode.ts';
 import { loadJpegLsEncoder } from '../codecs/jpeg-ls.ts';
@@ -111,6 +112,14 @@ async function targetOf(
         encode: await loadJpeg2000Encoder(),
         photometric: first.samplesPerPixel === 3 ? 'YBR_RCT' : photometric,
       };
+    case 'htj2k': {
+      const componentTransform = photometric === 'RGB';
+      return {
+        uid,
+        encode: await loadHtj2kEncoder({ componentTransform }),
+        photometric: componentTransform ? 'YBR_RCT' : photometric,
+      };
+    }
     default:
       return undefined;
   }

@@ -141,7 +141,8 @@ function codesWholeCells(part10: NativeFile, description: ImageDescription): boo
   if (family === 'rle' || family === 'encapsulated-uncompressed' || family === 'deflated-frame') return true;
   if (family === 'jpeg-ls') return readJpegHeader(frame()).precision > description.bitsStored;
   if (family === 'jpeg-lossless') return readJpegHeaderWithoutEnd(frame()).precision > description.bitsStored;
-  if (family === 'jpeg-2000') return readJpeg2000Header(frame()).precision > description.bitsStored;
+  if (family === 'jpeg-2000' || family === 'htj2k')
+    return readJpeg2000Header(frame()).precision > description.bitsStored;
   return false;
 }
 

@@ -9,11 +9,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { tagOfKeyword } from '../../../src/dicom/dictionary.ts';
+import { transferSyntaxOf } from '../../../src/dicom/transfer-syntax.ts';
+import { describeImage } from '../../../src/imaging/image-description.ts';
 import type { FrameRect } from '../../../src/imaging/redact/rect.ts';
 import { redactPixels } from '../../../src/imaging/redact/redact-pixels.ts';
+import { buildPart10 } from '../../build/data-set.ts';
 import { skipWithoutProgram } from '../../support/peers.ts';
+import { encodeForeign, loadForeignEncoder } from '../foreign-encoder.ts';
+import { syntax } from '../image-files.ts';
 import {
   Bench,
+  elementsOf,
   nativeFile,
   nativeWords,
   opened,
@@ -180,6 +186,51 @@ describe('pydicom with Pillow sees the same', { skip: skipWithoutPydicom() }, ()
     });
   }
 });
+
+describe('HTJ2K comes back as HTJ2K', () => {
+  for (const uid of ['1.2.840.10008.1.2.4.201', '1.2.840.10008.1.2.4.202', '1.2.840.10008.1.2.4.203']) {
+    for (const name of ['grey of 8 bits', 'grey of 12 bits, signed', 'RGB']) {
+      test(`${transferSyntaxOf(uid)?.name}: ${name}`, { skip: skipWithoutPydicom() }, async () => {
+        const image: TestImage = { ...(IMAGES[name] ?? GREY), frames: 1 };
+        await loadForeignEncoder();
+        const values = valuesOf(image);
+        const words = image.bitsAllocated === 8 ? Uint8Array.from(values) : Uint16Array.from(values);
+        const described = describeImage(opened(nativeFile(image)).dataSet, syntax('1.2.840.10008.1.2.1'));
+        const frame = encodeForeign('htj2k', words, described);
+        const pixels = ['PixelData', 'OB', { fragments: [new Uint8Array(0), frame] }] as const;
+        const photometric = image.samplesPerPixel === 3 ? 'YBR_RCT' : image.photometric;
+        const file = opened(buildPart10(elementsOf({ ...image, photometric }, pixels), { transferSyntax: uid }));
+        const redaction = await redactPixels(file, [BOX]);
+        const replacement = redaction?.replace.get(0x7fe00010);
+        assert.ok(replacement?.kind === 'fragments');
+        assert.equal(redaction?.transferSyntaxUid, undefined);
+        const expected = values.map((value, index) => (isBlanked(image, index, [BOX]) ? blackOf(image) : value));
+        const [stream] = [...replacement.fragments()];
+        assert.deepEqual([...decodedByPillow(stream ?? new Uint8Array(0), image)], expected);
+      });
+    }
+  }
+});
+
+/**
+ * OpenJPEG within Pillow reads High-Throughput codestreams from its version 2.5 on. Pillow raises samples of more than 8
+ * bits to 16, and signed ones to unsigned.
+ */
+function decodedByPillow(stream: Uint8Array, image: TestImage): number[] {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-htj2k-'));
+  try {
+    const path = join(folder, 'frame.j2k');
+    writeFileSync(path, stream);
+    const script =
+      'import sys, PIL.Image, json, numpy; print(json.dumps(numpy.asarray(PIL.Image.open(sys.argv[1])).ravel().tolist()))';
+    const words = JSON.parse(execFileSync('/usr/bin/python3', ['-c', script, path], { encoding: 'utf8' })) as number[];
+    const raised = image.bitsStored > 8 ? 2 ** (16 - image.bitsStored) : 1;
+    const offset = image.signed === true ? 2 ** (image.bitsStored - 1) : 0;
+    return words.map((word) => word / raised - offset);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 describe('lossy syntaxes without an encoder', () => {
   let folder = '';
