@@ -5,6 +5,8 @@
  *
  * Each measurement has a receiver of its own, warmed up; the receivers take turns, so that a ratio is one of neighbours.
  * `run` answers medians and ratios of medians.
+ *
+ *   node bench/receive.ts [--rounds N] [--json]
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,6 +14,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { makeSampleStudies } from '../src/samples/studies.ts';
 import { findProgram } from '../test/support/peers.ts';
 
@@ -251,6 +254,10 @@ async function listening(port: number): Promise<void> {
 }
 
 if (import.meta.main) {
-  const rounds = Number(process.argv[2] ?? '5');
-  await run({ rounds, log: (line) => process.stdout.write(`${line}\n`) });
+  const { values } = parseArgs({
+    options: { rounds: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } },
+  });
+  const rounds = Number(values.rounds);
+  const rows = await run({ rounds, log: (line) => void (values.json || process.stdout.write(`${line}\n`)) });
+  if (values.json) process.stdout.write(`${JSON.stringify({ bench: 'receive', rounds, rows })}\n`);
 }

@@ -25,6 +25,7 @@ export const VERIFICATION = '1.2.840.10008.1.1';
 export const STORAGE_COMMITMENT_PUSH_MODEL = '1.2.840.10008.1.20.1';
 const IMPLICIT_VR_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 const PROTOCOL_VERSION = 1;
+const AE_TITLE_CHARACTERS_MAX = 16;
 
 export interface NegotiationPolicy {
   readonly maxPduLengthBytes: number;
@@ -53,9 +54,13 @@ export function protocolRefusal(request: AssociateRq): Rejection | undefined {
   return undefined;
 }
 
-/** Not only spaces, at most 16 characters, no backslash, no control character (PS3.5 §6.2, VR AE). */
+/**
+ * Not only spaces, at most 16 characters, no backslash, no control character (PS3.5 §6.2, VR AE). Tolerance: letters
+ * beyond the default repertoire, which some sites have in their titles.
+ */
 function isAeTitle(title: string): boolean {
-  return /^[\x20-\x5b\x5d-\x7e]{1,16}$/.test(title) && title.trim() !== '';
+  if (title.length > AE_TITLE_CHARACTERS_MAX || title.trim() === '') return false;
+  return Array.from(title).every((letter) => letter >= ' ' && letter !== '\\' && letter !== '\x7f');
 }
 
 /** AE titles are compared without leading and trailing spaces (PS3.5 §6.2). */

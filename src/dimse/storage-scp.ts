@@ -116,6 +116,12 @@ export class StorageScp {
     return [...this.#connections].filter(({ established }) => established).length;
   }
 
+  /** Until the certificate of the TLS port expires, for a metric; undefined without one. @throws CONFIG_UNREADABLE */
+  tlsExpiresInDays(nowMs: number): number | undefined {
+    const { tls } = this.#options;
+    return tls === undefined ? undefined : expiresInDays(tls, nowMs);
+  }
+
   /** Reads the PEM files again: new connections get the new certificate, those that stand go on. @throws CONFIG_UNREADABLE */
   reloadTls(nowMs: number): void {
     const { tls } = this.#options;

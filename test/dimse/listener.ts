@@ -6,6 +6,7 @@ import type { DataSetFindings } from '../../src/dimse/data-set-inspector.ts';
 import type { Rejection } from '../../src/dimse/pdu.ts';
 import type { AssociationFacts, StoreRequest, StoreResponse } from '../../src/dimse/storage-handler.ts';
 import { StorageScp, type StorageScpOptions } from '../../src/dimse/storage-scp.ts';
+import { destroyPeers } from './scripted-peer.ts';
 
 export interface StoredInstance {
   readonly request: StoreRequest;
@@ -95,7 +96,10 @@ export async function startListener(
       events: { onResponse: (status) => void statuses.push(status), onRejected: () => undefined },
     },
   );
-  context.after(() => scp.close(0));
+  context.after(() => {
+    destroyPeers();
+    return scp.close(0);
+  });
   return { scp, port: scp.ports.plain, stored, aborted, log, statuses, ended };
 }
 

@@ -218,6 +218,7 @@ describe('F26: DIMSE-TLS', { skip: skipWithoutProgram('storescu', 'echoscu'), ti
     scp.reloadTls(Date.now());
     assert.equal(await served(), 'after');
     assert.ok(log.some(({ event, fields }) => event === 'tls.reloaded' && 'expiresInDays' in fields));
+    assert.ok((scp.tlsExpiresInDays(Date.now()) ?? 0) > 300);
   });
 });
 

@@ -14,6 +14,13 @@ export interface HeardPdu {
 /** A response command set, as far as tests look at it: element number to value. */
 export type HeardCommand = ReadonlyMap<number, Buffer>;
 
+const open = new Set<Socket>();
+
+/** Closes what tests left open, so that a listener that closes does not wait for peers that stay. */
+export function destroyPeers(): void {
+  for (const socket of open) socket.destroy();
+}
+
 export class ScriptedPeer {
   readonly socket: Socket;
   #received = Buffer.alloc(0);
@@ -22,6 +29,7 @@ export class ScriptedPeer {
 
   constructor(socket: Socket) {
     this.socket = socket;
+    open.add(socket);
     socket.setNoDelay(true);
     socket.on('data', (bytes: Buffer) => {
       this.#received = Buffer.concat([this.#received, bytes]);
@@ -30,6 +38,7 @@ export class ScriptedPeer {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#closed = true;
+      open.delete(socket);
       this.#wake();
     });
   }
