@@ -7,6 +7,7 @@
  * labels hold what an operator typed. What PS3.6 does not know is removed.
  */
 import { LetheError } from '../core/errors.ts';
+import { latin1Text } from '../dicom/charset.ts';
 import type { DataSet, Element } from '../dicom/data-set.ts';
 import { attributeOf } from '../dicom/dictionary.ts';
 import { elementOf, groupOf, isPrivate, isPrivateCreator, type Tag, tagOf, tagText } from '../dicom/tag.ts';
@@ -15,7 +16,8 @@ import { VRS, type Vr } from '../dicom/vr.ts';
 import { type Action, settle } from './actions.ts';
 import type { Instance } from './instance.ts';
 import type { ProfileRule, RuleSubject } from './rules.ts';
-import { contentItemRow, isSafeGroup, isSafePrivate, rowOf, type TableRow, typeOf } from './tables.ts';
+import { SafePrivate } from './safe-private.ts';
+import { contentItemRow, rowOf, type TableRow, typeOf } from './tables.ts';
 import { textTreatment, UNLISTED_TO_REMOVE } from './unlisted.ts';
 import { ValueActions } from './value-actions.ts';
 import { isReadable, meantVr } from './value-text.ts';
@@ -77,9 +79,11 @@ export class ElementPolicy implements Policy {
   readonly #instance: Instance;
   readonly #values: ValueActions;
   readonly #subject: RuleSubject;
+  readonly #safePrivate: SafePrivate;
 
   constructor(instance: Instance) {
     this.#instance = instance;
+    this.#safePrivate = new SafePrivate(instance.dataSet);
     this.#subject = { root: instance.dataSet, sopClassUid: instance.sopClassUid, source: instance.source };
     this.#values = new ValueActions(instance);
   }
@@ -140,21 +144,21 @@ export class ElementPolicy implements Policy {
     if (!this.#instance.profile.options.has('retainSafePrivate')) return remove('private');
     const { tag } = element;
     const group = groupOf(tag);
-    if (!isSafeGroup(group)) return remove('private');
+    if (!this.#safePrivate.mayKeep(group)) return remove('private');
     if (isPrivateCreator(tag)) {
-      const creator = dataSet.string(tag) ?? '';
-      const wanted = this.#hasSafeElement(dataSet, group, elementOf(tag), creator);
+      const wanted = this.#hasSafeElement(dataSet, group, elementOf(tag));
       return wanted ? { kind: 'keep', action: 'K', because: 'safe private' } : remove('private');
     }
-    const creator = dataSet.string(tagOf(group, elementOf(tag) >>> 8)) ?? '';
-    if (!isSafePrivate(group, creator, elementOf(tag))) return remove('private');
-    return this.#kept(element, dataSet, place, 'safe private');
+    const action = this.#safePrivate.actionOf(group, creatorOf(tag, dataSet), elementOf(tag));
+    if (action === undefined) return remove('private');
+    if (action === 'K') return this.#kept(element, dataSet, place, 'safe private');
+    return this.#apply(action, element, dataSet, place, 'safe private');
   }
 
-  #hasSafeElement(dataSet: DataSet, group: number, block: number, creator: string): boolean {
+  #hasSafeElement(dataSet: DataSet, group: number, block: number): boolean {
     for (const { tag } of dataSet.elements()) {
-      if (groupOf(tag) === group && elementOf(tag) >>> 8 === block && isSafePrivate(group, creator, elementOf(tag)))
-        return true;
+      if (groupOf(tag) !== group || elementOf(tag) >>> 8 !== block) continue;
+      if (this.#safePrivate.actionOf(group, creatorOf(tag, dataSet), elementOf(tag)) !== undefined) return true;
     }
     return false;
   }
@@ -276,6 +280,11 @@ export class ElementPolicy implements Policy {
       row === undefined ? 'D' : settle(row.basic, typeOf(this.#instance.sopClassUid, place.parent, element.tag));
     return this.#apply(basic === 'C' || basic === 'K' ? 'X' : basic, element, dataSet, place, because);
   }
+}
+
+/** The creator of the block that a private element is in (PS3.5 §7.8.1). */
+function creatorOf(tag: Tag, dataSet: DataSet): string {
+  return latin1Text(dataSet.bytes(tagOf(groupOf(tag), elementOf(tag) >>> 8)) ?? EMPTY).trim();
 }
 
 function remove(because: Because): Verdict {
