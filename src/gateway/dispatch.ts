@@ -1,7 +1,8 @@
 /**
  * The second leg: takes what one destination is owed from the store, sends it, records what came of it. One dispatcher a
- * destination, so that a slow or dead one touches no other. The order of steps is the custody rule: claimed and then
- * inflight are on disk before a byte leaves; the receipt is on disk before anything may be erased.
+ * destination, so that a slow or dead one touches no other. The order of steps is the custody rule: inflight is
+ * recorded before a byte leaves (flushed where the other side would not recognise a repetition); the receipt is flushed
+ * before anything may be erased.
  *
  * The circuit breaker gates claiming: while it is open nothing is claimed, so no attempt is counted and receiving does
  * not notice. After a failure the retry decision looks at the error's disposition alone (delivery/retry.ts).
@@ -134,7 +135,10 @@ export class Dispatcher {
       else ready.push({ claimed: one, instance });
     }
     if (ready.length === 0) return;
-    await store.markInflight(ready.map((one) => one.claimed.delivery.id));
+    await store.markInflight(
+      ready.map((one) => one.claimed.delivery.id),
+      !this.destination.idempotent,
+    );
     const startedMs = clock.monotonicMs();
     const outcomes = await this.#send(ready.map((one) => one.instance));
     const ms = clock.monotonicMs() - startedMs;

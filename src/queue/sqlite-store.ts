@@ -1,7 +1,10 @@
 /**
  * The store on SQLite: one file beside the spool. Every transition is one operation with its audit entry in the same
- * transaction. `accept` alone is not flushed by itself, because the spool's journal record, which was flushed before
- * it, rebuilds the row at the next start; everything a person or a destination decided is.
+ * transaction. What a person decided, and what is held, is flushed before it resolves. What the program can find out again
+ * is not flushed by itself, because losing the last moments of it in a power cut costs a repetition and nothing else:
+ * a received row is made again from the journal, preparing is deterministic, a delivery is sent again to a destination
+ * that recognises it. Nothing is erased before a flush that covers all of it (`markErased`). A killed process loses
+ * nothing either way.
  */
 
 import { CHAIN_START, chainHash } from '../core/chain.ts';
@@ -97,7 +100,7 @@ export class SqliteStore implements Store {
   }
 
   markPrepared(id: InstanceId, output: PreparedOutput, destinations: readonly string[], urgent = false): Promise<void> {
-    return this.#database.write(true, () => {
+    return this.#database.write(false, () => {
       const nowMs = this.#clock.nowMs();
       const changed = this.#database.run(
         `UPDATE instance SET state = 'prepared', reason = NULL, reason_detail = NULL, prepared_location = ?, manifest = ?, study_key = ?,
@@ -200,12 +203,12 @@ export class SqliteStore implements Store {
     return this.#database.write(false, () => claimDeliveries(this.#database, destination, options));
   }
 
-  markInflight(deliveries: readonly number[]): Promise<void> {
-    return this.#move(deliveries, 'inflight', ['claimed'], { audit: undefined, attempts: 1 });
+  markInflight(deliveries: readonly number[], flushed = false): Promise<void> {
+    return this.#move(deliveries, 'inflight', ['claimed'], { audit: undefined, attempts: 1, flushed });
   }
 
   settle(deliveries: readonly number[], receipt: string): Promise<void> {
-    return this.#database.write(true, () => {
+    return this.#database.write(false, () => {
       const nowMs = this.#clock.nowMs();
       for (const id of deliveries) {
         this.#database.run(
@@ -238,6 +241,7 @@ export class SqliteStore implements Store {
 
   holdDeliveries(deliveries: readonly number[], reason: string, detail: string | undefined): Promise<void> {
     return this.#move(deliveries, 'held', ['queued', 'claimed', 'inflight', 'deferred'], {
+      flushed: true,
       audit: 'delivery.held',
       reason,
       detail,
@@ -250,7 +254,7 @@ export class SqliteStore implements Store {
 
   #move(ids: readonly number[], to: DeliveryState, from: readonly DeliveryState[], how: Move): Promise<void> {
     const states = from.map((state) => `'${state}'`).join(', ');
-    return this.#database.write(true, () => {
+    return this.#database.write(how.flushed ?? false, () => {
       for (const id of ids) {
         const changed = this.#database.run(
           `UPDATE delivery SET state = ?, due_at_ms = coalesce(?, due_at_ms), reason = ?, reason_detail = ?, attempts = max(0, attempts + ?)
@@ -326,14 +330,15 @@ export class SqliteStore implements Store {
       .map(instanceOf);
   }
 
-  markErased(id: InstanceId, what: 'received' | 'prepared'): Promise<void> {
+  markErased(ids: readonly InstanceId[], what: 'received' | 'prepared'): Promise<void> {
     const column = what === 'received' ? 'location' : 'prepared_location';
-    return this.#database.write(false, () => {
-      this.#database.run(`UPDATE instance SET ${column} = NULL WHERE id = ?`, id);
-      this.#audit('instance.erased', id, what);
+    return this.#database.write(true, () => {
+      for (const id of ids) {
+        this.#database.run(`UPDATE instance SET ${column} = NULL WHERE id = ?`, id);
+        this.#audit('instance.erased', id, what);
+      }
     });
   }
-
   rememberCommitment(peer: string, transactionUid: string, request: string): Promise<void> {
     return this.#database.write(true, () => {
       const changed = this.#database.run(
@@ -454,4 +459,5 @@ interface Move {
   readonly reason?: string;
   readonly detail?: string | undefined;
   readonly attempts?: number;
+  readonly flushed?: boolean;
 }

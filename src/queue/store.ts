@@ -127,7 +127,8 @@ export interface Store {
 
   /** Claims due deliveries of one destination that share a batch key; high priority first, then oldest. */
   claim(destination: string, options: ClaimOptions): Promise<ClaimedDelivery[]>;
-  markInflight(deliveries: readonly number[]): Promise<void>;
+  /** `flushed`: on the medium before it resolves, for destinations that would not recognise a repetition. */
+  markInflight(deliveries: readonly number[], flushed?: boolean): Promise<void>;
   settle(deliveries: readonly number[], receipt: string): Promise<void>;
   defer(deliveries: readonly number[], dueAtMs: number, reason: string, detail: string | undefined): Promise<void>;
   holdDeliveries(deliveries: readonly number[], reason: string, detail: string | undefined): Promise<void>;
@@ -145,7 +146,8 @@ export interface Store {
    * discarded, since before `settledBeforeMs`. Held or deferred anywhere: never.
    */
   erasable(what: 'received' | 'prepared', settledBeforeMs: number, limit: number): Promise<InstanceRow[]>;
-  markErased(id: InstanceId, what: 'received' | 'prepared'): Promise<void>;
+  /** Before the bytes go: it is flushed, and with it all that was said of these instances earlier. */
+  markErased(ids: readonly InstanceId[], what: 'received' | 'prepared'): Promise<void>;
 
   /** Keeps a storage commitment request until it is settled; the same one twice is one. `request` is opaque here. */
   rememberCommitment(peer: string, transactionUid: string, request: string): Promise<void>;

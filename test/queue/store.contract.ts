@@ -209,7 +209,7 @@ export function storeContract(name: string, open: OpenStore): void {
       (await store.erasable('received', clock.nowMs(), 10)).map((row) => row.id),
       [id],
     );
-    await store.markErased(id, 'received');
+    await store.markErased([id], 'received');
     assert.deepEqual(await store.erasable('received', clock.nowMs(), 10), []);
     assert.equal((await store.erasable('prepared', clock.nowMs(), 10)).length, 1);
     assert.equal((await store.instance(id))?.location, undefined);
