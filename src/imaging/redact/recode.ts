@@ -6,7 +6,7 @@
 import { LetheError } from '../../core/errors.ts';
 import type { Tag } from '../../dicom/tag.ts';
 import { EXPLICIT_VR_LITTLE_ENDIAN, type TransferSyntax } from '../../dicom/transfer-syntax.ts';
-import type { FrameEncoder } from '../codecs/encoder-shape.ts';
+import type { EncoderShape, FrameEncoder } from '../codecs/encoder-shape.ts';
 import { loadHtj2kEncoder } from '../codecs/htj2k.ts';
 import { loadJpeg2000Encoder } from '../codecs/jpeg-2000.ts';
 import { encodeJpegLossless } from '../codecs/jpeg-lossless-encode.ts';
@@ -27,9 +27,11 @@ export type SampleChange = (bytes: Uint8Array, index: number, description: Image
 
 export type RecodedPixels = Pick<PixelReplacements, 'replace' | 'transferSyntaxUid'>;
 
+type SampleEncoder = (samples: SampleArray, shape: EncoderShape) => Uint8Array;
+
 interface Target {
   readonly uid: string;
-  readonly encode: FrameEncoder;
+  readonly encode: SampleEncoder;
   readonly photometric: ImageDescription['photometric'];
 }
 
@@ -96,27 +98,27 @@ async function targetOf(
   declared: ImageDescription,
 ): Promise<Target | undefined> {
   const { photometric } = first;
-  if (declared.bitsAllocated === 1 || first.samples instanceof Uint32Array) return undefined;
+  if (declared.bitsAllocated === 1) return undefined;
+  if (family === 'rle') return { uid, encode: encodeRle, photometric };
+  if (first.samples.BYTES_PER_ELEMENT > 2) return undefined;
   switch (family) {
-    case 'rle':
-      return { uid, encode: encodeRle, photometric };
     case 'jpeg-lossless':
-      return { uid, encode: encodeJpegLossless, photometric };
+      return { uid, encode: narrow(encodeJpegLossless), photometric };
     case 'jpeg-ls':
-      return { uid: JPEG_LS_LOSSLESS, encode: await loadJpegLsEncoder(), photometric };
+      return { uid: JPEG_LS_LOSSLESS, encode: narrow(await loadJpegLsEncoder()), photometric };
     case 'jpeg-2000':
       // The encoder always applies the component transform, which is one of RGB (PS3.5 §8.2.4).
       if (first.samplesPerPixel === 3 && photometric !== 'RGB') return undefined;
       return {
         uid,
-        encode: await loadJpeg2000Encoder(),
+        encode: signed(await loadJpeg2000Encoder()),
         photometric: first.samplesPerPixel === 3 ? 'YBR_RCT' : photometric,
       };
     case 'htj2k': {
       const componentTransform = photometric === 'RGB';
       return {
         uid,
-        encode: await loadHtj2kEncoder({ componentTransform }),
+        encode: signed(await loadHtj2kEncoder({ componentTransform })),
         photometric: componentTransform ? 'YBR_RCT' : photometric,
       };
     }
@@ -125,18 +127,30 @@ async function targetOf(
   }
 }
 
+function narrow(encode: FrameEncoder): SampleEncoder {
+  return (samples, shape) => {
+    if (samples instanceof Uint8Array || samples instanceof Uint16Array) return encode(samples, shape);
+    throw new LetheError('IMAGING_REDACTION_FAILED', { what: 'words too wide for the encoder' });
+  };
+}
+
+/** For codestreams that know signs: cells that leave theirs unextended, as readers of the data set do it. */
+function signed(encode: FrameEncoder): SampleEncoder {
+  return narrow((samples, shape) => {
+    const spare = 32 - shape.bitsStored;
+    return encode(shape.signed ? samples.map((word) => (word << spare) >> spare) : samples, shape);
+  });
+}
+
 function fragmentsOf(
-  encode: FrameEncoder,
+  encode: SampleEncoder,
   description: ImageDescription,
   words: (index: number) => SampleArray,
 ): Replacement {
   const shape = { ...description, bitsStored: codedPrecision(description) };
   function* fragments(): Generator<Uint8Array> {
     for (let frame = 0; frame < description.frames; frame++) {
-      const samples = words(frame);
-      if (!(samples instanceof Uint8Array || samples instanceof Uint16Array))
-        throw new LetheError('IMAGING_REDACTION_FAILED', { bitsAllocated: description.bitsAllocated });
-      yield encode(samples, shape);
+      yield encode(words(frame), shape);
     }
   }
   return { kind: 'fragments', vr: 'OB', fragments };
