@@ -12,7 +12,7 @@ import type { Logger } from '../core/log.ts';
 import type { AssociationTimers } from './association.ts';
 import type { CommitmentReporter } from './commitment-reporter.ts';
 import type { NegotiationPolicy } from './negotiation.ts';
-import type { Rejection } from './pdu.ts';
+import { REJECTION, type Rejection } from './pdu.ts';
 import { checkPeers, type PeerPolicy } from './peer-policy.ts';
 import { StorageConnection } from './storage-connection.ts';
 import type { StorageHandler } from './storage-handler.ts';
@@ -181,6 +181,8 @@ export class StorageScp {
   #listenOn(server: Server, port: number, key: string): Promise<number> {
     const { host, maxAssociations } = this.#options;
     server.maxConnections = maxAssociations * CONNECTIONS_FACTOR;
+    // Counted and not logged: a flood of connections must not become a flood of lines.
+    server.on('drop', () => this.#deps.events?.onRejected(REJECTION.localLimitExceeded));
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));

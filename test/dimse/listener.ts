@@ -37,6 +37,8 @@ export interface Listener {
   readonly statuses: number[];
   /** Associations whose end the handler heard. */
   readonly ended: number[];
+  /** As the metrics hear them. */
+  readonly rejections: Rejection[];
 }
 
 export const NEGOTIATION = {
@@ -58,6 +60,7 @@ export async function startListener(
   const log: Listener['log'] = [];
   const statuses: number[] = [];
   const ended: number[] = [];
+  const rejections: Rejection[] = [];
   const open = (facts: AssociationFacts) => ({
     begin: (request: StoreRequest) => {
       hands.begin?.(request);
@@ -93,14 +96,17 @@ export async function startListener(
       handler: { admit: (facts) => hands.admit?.(facts), open },
       logger: { log: (_level, event, fields) => void log.push({ event, fields }) },
       ...(hands.commitment === undefined ? {} : { commitment: hands.commitment }),
-      events: { onResponse: (status) => void statuses.push(status), onRejected: () => undefined },
+      events: {
+        onResponse: (status) => void statuses.push(status),
+        onRejected: (rejection) => void rejections.push(rejection),
+      },
     },
   );
   context.after(() => {
     destroyPeers();
     return scp.close(0);
   });
-  return { scp, port: scp.ports.plain, stored, aborted, log, statuses, ended };
+  return { scp, port: scp.ports.plain, stored, aborted, log, statuses, ended, rejections };
 }
 
 /** Resolves when `holds`; the test's own timeout is the limit. */

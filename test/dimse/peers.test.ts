@@ -84,7 +84,8 @@ describe('DCMTK', { skip: skipWithoutProgram('storescu', 'echoscu', 'dcmsend'), 
 
   test('F15: dcmsend over several associations at once', async (context) => {
     const { port, stored, scp } = await startListener(context);
-    const senders = [0, 1, 2, 3].map(() => run('dcmsend', ['-aec', 'LETHE', '127.0.0.1', String(port), ...files(10)]));
+    const sent = files(10);
+    const senders = [0, 1, 2, 3].map(() => run('dcmsend', ['-aec', 'LETHE', '127.0.0.1', String(port), ...sent]));
     for (const { code, output } of await Promise.all(senders)) assert.equal(code, 0, output);
     assert.equal(stored.length, 40);
     await until(() => scp.associationCount === 0);

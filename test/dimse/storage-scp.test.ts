@@ -104,6 +104,16 @@ describe('association', TIMEOUT, () => {
     third.destroy();
   });
 
+  test('F15: connections beyond a multiple of the limit are dropped and counted before they cost anything', async (context) => {
+    const { port, rejections } = await startListener(context, { maxAssociations: 1 });
+    const peers = await Promise.all(Array.from({ length: 4 }, () => ScriptedPeer.connect(port)));
+    const dropped = await ScriptedPeer.connect(port);
+    await dropped.closed();
+    assert.deepEqual(rejections, [{ result: 2, source: 3, reason: 2 }]);
+    peers[0]?.send(associateRq());
+    assert.equal((await peers[0]?.next())?.type, 0x02);
+  });
+
   test('F1: a plain port listens where it was told and may be taken again at once', async (context) => {
     const { scp, port } = await startListener(context);
     const peer = await ScriptedPeer.associated(port);
