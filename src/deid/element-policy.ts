@@ -49,7 +49,8 @@ export type Because =
   | 'unlisted'
   | 'unknown';
 
-export type Verdict = { readonly action: Action; readonly because: Because } & (
+/** `rule` names the site's rule that decided. */
+export type Verdict = { readonly action: Action; readonly because: Because; readonly rule?: string } & (
   | { readonly kind: 'remove' }
   /** As it is, in the bytes of the source. */
   | { readonly kind: 'keep' }
@@ -92,7 +93,7 @@ export class ElementPolicy implements Policy {
     const { tag } = element;
     const { profile } = this.#instance;
     const rule = profile.rules.size === 0 ? undefined : profile.rules.find(element, dataSet, place, this.#subject);
-    if (rule !== undefined) return this.#byRule(rule, element, dataSet, place);
+    if (rule !== undefined) return { ...this.#byRule(rule, element, dataSet, place), rule: rule.name };
     if (profile.base === 'none') return this.#kept(element, dataSet, place, 'unlisted');
     const group = groupOf(tag);
     if (group <= 0x0007 || elementOf(tag) === 0 || group >= 0xfffc) return remove('no place');

@@ -126,7 +126,7 @@ class Explainer {
       before,
       action: what.action,
       rule: what.rule[0],
-      clause: `${what.rule[1]} (${EDITION})`,
+      clause: what.rule[1].startsWith('PS3') ? `${what.rule[1]} (${EDITION})` : what.rule[1],
       after: what.after,
     });
   }
@@ -135,6 +135,7 @@ class Explainer {
 const NO_ADDITIONS: ReadonlyMap<Tag, Addition> = new Map();
 
 function ruleOf(verdict: Verdict, tag: Tag): readonly [string, string] {
+  if (verdict.rule !== undefined) return [verdict.rule, 'profile'];
   const [rule, clause] = RULES[verdict.because];
   const row = verdict.because === 'table' ? rowOf(tag) : undefined;
   return row === undefined ? [rule, clause] : [`${rule}: ${row.basic} without options`, clause];

@@ -45,6 +45,15 @@ describe('explain', () => {
     assert.deepEqual([line?.before, line?.action, line?.after], ['512', 'K', '512']);
   });
 
+  test("a site's rule is named", () => {
+    const rules =
+      'rules:\n  - { name: room, element: Rows, action: remove }\n  - { element: PatientAge, action: keep }\n';
+    const explained = lines(`name: site\nbase: ps3.15\n${rules}`);
+    assert.deepEqual([explained.get('(0028,0010)')?.rule, explained.get('(0028,0010)')?.clause], ['room', 'profile']);
+    assert.equal(explained.get('(0010,1010)')?.rule, 'rule 2');
+    assert.equal(explained.get('(0010,1010)')?.after, '062Y');
+  });
+
   test('what is added says so', () => {
     const line = lines().get('(0012,0062)');
     assert.deepEqual([line?.before, line?.after], ['', 'YES']);

@@ -22,6 +22,31 @@ describe('pseudonyms', () => {
     assert.equal(new Pseudonyms(KEY).uid(UID), `2.25.${BigInt(`0x${uuid.toString('hex')}`)}`);
   });
 
+  // Computed with Python's hmac and hashlib from the definition in the header of pseudonym.ts, key of 32 bytes 0x01.
+  test('pseudonyms are those that another implementation computes', () => {
+    const pseudonyms = new Pseudonyms(KEY);
+    assert.equal(pseudonyms.uid(UID), '2.25.74937996222477670548082387766127223412');
+    assert.equal(pseudonyms.derivedUid('2.25.1', 2), '2.25.44784086112826715688787024976146750782');
+    assert.equal(pseudonyms.patientId('4711'), 'Z9KF73CNBNBWCXER');
+    assert.equal(pseudonyms.accessionNumber('4711', UID), 'DPKGFSRZFZZ8428X');
+    assert.equal(pseudonyms.accessionNumber(undefined, UID), 'TKTZR19XVQBX0Y45');
+    assert.equal(pseudonyms.text('p', 'x', 51), 'W92BF64NTNN27VXQ97C6RK1YBSYGBK4CA1KE74B5YT696WHZMNP');
+    assert.equal(pseudonyms.dateShiftDays('4711'), -1803);
+    assert.equal(pseudonyms.dateShiftDays('4712'), -2342);
+    assert.equal(pseudonyms.patientKey('4711'), '84ce625691928348fc76ee787492a4961ee8e751742e161623649cec50ea998d');
+    assert.equal(pseudonyms.studyKey(UID), '24c69cfe8d491f6277c0468627b99836dc8c49442ac0e231895f8cad800a01df');
+  });
+
+  test('UIDs have the version and the variant of RFC 9562 whatever the hash', () => {
+    const pseudonyms = new Pseudonyms(KEY);
+    for (let index = 0; index < 64; index++) {
+      const hex = BigInt(pseudonyms.uid(`1.2.${index}`).slice(5))
+        .toString(16)
+        .padStart(32, '0');
+      assert.match(hex, /^.{12}8.{3}[89ab]/);
+    }
+  });
+
   test('UIDs are valid by PS3.5 §9.1', () => {
     const pseudonyms = new Pseudonyms(KEY);
     for (let index = 0; index < 200; index++) {
