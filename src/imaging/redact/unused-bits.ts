@@ -21,6 +21,7 @@ export function clearUnusedBits(words: SampleArray, bits: CellBits, padding?: nu
   const width = words.BYTES_PER_ELEMENT * 8;
   const shift = bits.highBit + 1 - bits.bitsStored;
   const used = bits.bitsStored === 32 ? 0xffffffff : ((2 ** bits.bitsStored - 1) * 2 ** shift) >>> 0;
+  if (words instanceof Uint16Array && !anyOutside(words, used)) return false;
   const above = (wordMask(width) & ~wordMask(bits.highBit + 1)) >>> 0;
   const sign = bits.signed ? 2 ** bits.highBit : 0;
   let isChanged = false;
@@ -34,6 +35,15 @@ export function clearUnusedBits(words: SampleArray, bits: CellBits, padding?: nu
     isChanged = true;
   }
   return isChanged;
+}
+
+/** Two cells at a time: most images have nothing there, and are through after this. */
+function anyOutside(words: Uint16Array, used: number): boolean {
+  if (words.byteOffset % 4 !== 0 || words.length % 2 !== 0) return true;
+  const pairs = new Uint32Array(words.buffer, words.byteOffset, words.length / 2);
+  let all = 0;
+  for (let index = 0; index < pairs.length; index++) all |= pairs[index] ?? 0;
+  return (all & ~(used | (used << 16))) !== 0;
 }
 
 function wordMask(bits: number): number {
