@@ -30,7 +30,7 @@ import { type Orthanc, skipWithoutOrthanc, startOrthanc } from '../delivery/orth
 import { type Listener, NEGOTIATION, startListener, until } from './listener.ts';
 import { ScriptedPeer } from './scripted-peer.ts';
 
-const TIMEOUT = { timeout: 10_000 };
+const TIMEOUT = { timeout: 60_000 };
 const PUSH_MODEL = '1.2.840.10008.1.20.1';
 const PUSH_INSTANCE = '1.2.840.10008.1.20.1.1';
 const CONTEXT: BuildContext = [1, PUSH_MODEL, [EXPLICIT_LITTLE]];

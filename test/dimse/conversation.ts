@@ -13,7 +13,7 @@ import {
 } from '../build/pdu.ts';
 import type { ScriptedPeer } from './scripted-peer.ts';
 
-export const TIMEOUT = { timeout: 10_000 };
+export const TIMEOUT = { timeout: 60_000 };
 export const CT: BuildContext = [1, CT_IMAGE_STORAGE, [EXPLICIT_LITTLE]];
 export const ECHO: BuildContext = [3, VERIFICATION, [IMPLICIT_LITTLE]];
 

@@ -22,7 +22,7 @@ import {
 import { startListener, until } from './listener.ts';
 import { ScriptedPeer } from './scripted-peer.ts';
 
-const TIMEOUT = { timeout: 10_000 };
+const TIMEOUT = { timeout: 60_000 };
 const CONTEXTS = [
   { abstractSyntax: CT_IMAGE_STORAGE, transferSyntaxes: [EXPLICIT_LITTLE] },
   { abstractSyntax: VERIFICATION, transferSyntaxes: [IMPLICIT_LITTLE] },
