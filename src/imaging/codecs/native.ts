@@ -81,7 +81,7 @@ function constructorOf(samples: SampleArray): SampleArrayConstructor {
 }
 
 /** One frame as raw DEFLATE (RFC 1951), bounded by what the frame may hold: a bomb ends at the limit. */
-function inflateFrame(bytes: Uint8Array, expected: number): Uint8Array {
+export function inflateFrame(bytes: Uint8Array, expected: number): Uint8Array {
   try {
     return inflateRawSync(bytes, { maxOutputLength: expected + 1 });
   } catch (cause) {

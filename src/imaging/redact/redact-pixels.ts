@@ -2,16 +2,20 @@
  * Redaction of an instance's pixels in their stored representation, as replacements that whoever writes the instance
  * applies while streaming (replacement.ts). Native pixel data come back native and bit-identical outside of the
  * rectangles; sequential JPEG by blanking coefficient blocks, so that every other block decodes to the same values;
- * lossless syntaxes in the same syntax; every other one is decoded and stored native (recode.ts).
+ * lossless syntaxes, and frames wrapped or deflated, in the same syntax; every other one is decoded and stored native
+ * (recode.ts).
  *
  * API: `redactPixels(part10, rects)`, and `clearHiddenBits(part10)` for images that need no rectangle.
  */
+import { deflateRawSync } from 'node:zlib';
+import { LetheError } from '../../core/errors.ts';
 import { groupOf, type Tag } from '../../dicom/tag.ts';
 import { readJpeg2000Header } from '../codecs/jpeg-2000-header.ts';
 import { readJpegHeader, readJpegHeaderWithoutEnd } from '../codecs/jpeg-header.ts';
-import { samplesOf } from '../codecs/native.ts';
+import { inflateFrame, samplesOf } from '../codecs/native.ts';
+import { checkHeader } from '../codestream.ts';
 import { openImage } from '../image.ts';
-import { describeImage, type ImageDescription } from '../image-description.ts';
+import { describeImage, frameBytes, type ImageDescription, isFramewiseNative } from '../image-description.ts';
 import { openPixelData, type PixelData } from '../pixel-data.ts';
 import { TAGS } from '../tags.ts';
 import { blankNativeFrame } from './blank-native.ts';
@@ -72,6 +76,7 @@ async function blankedPixels(
     const pixelData = openPixelData(part10, description);
     if (isSequentialDct(pixelData.frame(0))) return { replace: blankedBlocks(pixelData, description, rects) };
   }
+  if (isFramewiseNative(part10.transferSyntax)) return { replace: blankedFragments(part10, description, rects) };
   return recodedPixels(await openImage(part10), part10.transferSyntax, (bytes, index, decoded) =>
     blankNativeFrame(bytes, rectsOfFrame(rects, index, description), decoded),
   );
@@ -89,14 +94,47 @@ function blankedBlocks(
   const tone = description.photometric === 'MONOCHROME1' ? 'bright' : 'dark';
   function* fragments(): Generator<Uint8Array> {
     for (let frame = 0; frame < pixelData.frameCount; frame++) {
-      const { stream } = readJpegHeaderWithoutEnd(pixelData.frame(frame));
+      const header = readJpegHeaderWithoutEnd(pixelData.frame(frame));
+      // A stream that is larger than the image it is said to be would show what no rectangle reaches.
+      checkHeader(header, description);
+      const { stream } = header;
       yield withoutJpegText(blankDctBlocks(stream, rectsOfFrame(rects, frame, description), tone));
     }
   }
+  return fragmentsReplacement(description, fragments);
+}
+
+/** Frames that are native bytes, wrapped or deflated one by one (PS3.5 §A.4.11, §A.4.13). */
+function blankedFragments(
+  part10: NativeFile,
+  description: ImageDescription,
+  rects: readonly FrameRect[],
+): Map<Tag, Replacement> {
+  const pixelData = openPixelData(part10, description);
+  const isDeflated = part10.transferSyntax.family === 'deflated-frame';
+  const length = frameBytes(description);
+  function* fragments(): Generator<Uint8Array> {
+    for (let frame = 0; frame < pixelData.frameCount; frame++) {
+      const coded = pixelData.frame(frame);
+      const native = (isDeflated ? inflateFrame(coded, length) : coded).slice(0, length);
+      if (native.length < length)
+        throw new LetheError('IMAGING_PIXEL_DATA_MISSING', { needed: length, present: native.length });
+      if (hasUnusedBits(description)) clearInPlace(native, description, paddingWord(part10, description));
+      blankNativeFrame(native, rectsOfFrame(rects, frame, description), description);
+      yield isDeflated ? deflateRawSync(native) : native;
+    }
+  }
+  return fragmentsReplacement(description, fragments);
+}
+
+function fragmentsReplacement(
+  description: ImageDescription,
+  fragments: () => Iterable<Uint8Array>,
+): Map<Tag, Replacement> {
   return new Map<Tag, Replacement>([
     [TAGS.ExtendedOffsetTable, { kind: 'remove' }],
     [TAGS.ExtendedOffsetTableLengths, { kind: 'remove' }],
-    [TAGS.PixelData, { kind: 'fragments', vr: 'OB', fragments }],
+    [description.pixelDataTag, { kind: 'fragments', vr: 'OB', fragments }],
   ]);
 }
 
@@ -122,6 +160,8 @@ export async function clearHiddenBits(part10: NativeFile): Promise<PixelReplacem
   for (let frame = 0; frame < image.frameCount; frame++) {
     const { samples, bitsStored, shift, signed } = image.decode(frame);
     if (!clearUnusedBits(samples.slice(), { bitsStored, highBit: shift + bitsStored - 1, signed }, padding)) continue;
+    if (isFramewiseNative(part10.transferSyntax))
+      return { replace: blankedFragments(part10, description, []), methodCodes: [] };
     return { ...(await recodedPixels(image, part10.transferSyntax, () => undefined)), methodCodes: [] };
   }
   return undefined;

@@ -4,6 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
+import sharp from 'sharp';
+import { LetheError } from '../../../src/core/errors.ts';
 import { blankDctBlocks, isSequentialDct } from '../../../src/imaging/redact/jpeg-dct.ts';
 import type { Rect } from '../../../src/imaging/redact/rect.ts';
 import { redactPixels } from '../../../src/imaging/redact/redact-pixels.ts';
@@ -16,6 +19,7 @@ import {
   nativeWords,
   opened,
   type TestImage,
+  valuesOf,
   withReplacements,
 } from './redacted-files.ts';
 
@@ -103,6 +107,28 @@ describe('blocks of sequential JPEG', { skip: skipWithoutProgram('dcmcjpeg', 'dc
     });
   }
 
+  test('colour 4:2:0 by libjpeg-turbo: unchanged outside of its blocks', async () => {
+    const bench = new Bench(folder);
+    const image: TestImage = { ...COLOUR, frames: 1, photometric: 'YBR_FULL_422' };
+    const frame = await sharp(Uint8Array.from(valuesOf({ ...COLOUR, frames: 1 })), {
+      raw: { width: image.columns, height: image.rows, channels: 3 },
+    })
+      .jpeg({ quality: 85, chromaSubsampling: '4:2:0' })
+      .toBuffer();
+    const [was, is] = [new Uint8Array(frame), blankDctBlocks(new Uint8Array(frame), [BOX], 'dark')].map((stream) => {
+      const pixels = ['PixelData', 'OB', { fragments: [new Uint8Array(0), stream] }] as const;
+      const file = buildPart10(elementsOf(image, pixels), { transferSyntax: '1.2.840.10008.1.2.4.50' });
+      return nativeWords(bench.run('dcmdjpeg', ['+px'], file));
+    });
+    assert.ok(was && is);
+    const case_: Case = { image, options: [], mcu: [16, 16], reach: 1, black: 0 };
+    for (let index = 0; index < was.length; index++) {
+      const where = zone(case_, index);
+      if (where === 0) assert.equal(is[index], was[index], `sample ${index}`);
+      if (where === 2) assert.ok((is[index] ?? 255) <= 4, `sample ${index}: ${is[index]}`);
+    }
+  });
+
   test('nothing but entropy coding changes where no block is touched', async () => {
     const bench = new Bench(folder);
     const original = bench.run('dcmcjpeg', ['+eb', '+q', '85', '+un'], nativeFile(COLOUR));
@@ -158,6 +184,26 @@ describe('blocks of sequential JPEG', { skip: skipWithoutProgram('dcmcjpeg', 'dc
     for (const fragment of replacement.fragments()) assert.ok(!Buffer.from(fragment).includes('DOE JOHN'));
   });
 
+  test('a stream of another size than the image is refused', async () => {
+    const bench = new Bench(folder);
+    const image: TestImage = { ...GREY, frames: 1 };
+    const file = opened(bench.run('dcmcjpeg', ['+eb', '+un'], nativeFile(image)));
+    const pixels = file.dataSet.element(0x7fe00010)?.fragments?.[1];
+    assert.ok(pixels);
+    const stream = new Uint8Array(file.source.read(pixels.offset, pixels.length));
+    const elements = elementsOf({ ...image, rows: 60 }, [
+      'PixelData',
+      'OB',
+      { fragments: [new Uint8Array(0), stream] },
+    ]);
+    const redaction = await redactPixels(opened(buildPart10(elements, { transferSyntax: file.transferSyntax.uid })), [
+      BOX,
+    ]);
+    const replacement = redaction?.replace.get(0x7fe00010);
+    assert.ok(replacement?.kind === 'fragments');
+    assert.throws(() => [...replacement.fragments()], { code: 'IMAGING_CODESTREAM_INVALID' });
+  });
+
   test('progressive streams are not taken for sequential ones, and damage is an error', () => {
     const bench = new Bench(folder);
     const file = opened(bench.run('dcmcjpeg', ['+ep', '+un'], nativeFile({ ...GREY, frames: 1 })));
@@ -170,6 +216,29 @@ describe('blocks of sequential JPEG', { skip: skipWithoutProgram('dcmcjpeg', 'dc
       assert.throws(() => blankDctBlocks(cut, [BOX], 'dark'), { code: 'IMAGING_CODESTREAM_INVALID' }, `${length}`);
     }
   });
+});
+
+test('any damage of a stream is a typed error or another stream, never a crash', async () => {
+  const image: TestImage = { ...COLOUR, rows: 40, columns: 56, frames: 1 };
+  const colour = await sharp(Uint8Array.from(valuesOf(image)), {
+    raw: { width: image.columns, height: image.rows, channels: 3 },
+  })
+    .jpeg({ quality: 70, chromaSubsampling: '4:2:0' })
+    .toBuffer();
+  const streams = [new Uint8Array(colour), restartingJpeg({ ...GREY, rows: 24, columns: 40 }, [5, 9, 1], 1)];
+  const damage = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 });
+  fc.assert(
+    fc.property(fc.constantFrom(...streams), damage, (stream, changes) => {
+      const damaged = stream.slice();
+      for (const [position, value] of changes) damaged[position % damaged.length] = value;
+      try {
+        assert.ok(blankDctBlocks(damaged, [BOX], 'dark').length > 0);
+      } catch (error) {
+        assert.ok(error instanceof LetheError, String(error));
+      }
+    }),
+    { numRuns: 400 },
+  );
 });
 
 /** Restart markers of the stream, by number. */

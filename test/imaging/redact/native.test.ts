@@ -1,6 +1,7 @@
 /** Native pixel data in every layout of PS3.5 §8: expected bytes are written by the tests' own rules for each layout. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Part10File } from '../../../src/dicom/part10.ts';
 import type { FrameRect } from '../../../src/imaging/redact/rect.ts';
 import { clearHiddenBits, redactPixels } from '../../../src/imaging/redact/redact-pixels.ts';
@@ -303,5 +304,43 @@ describe('bits of cells that hold no pixel', () => {
   test('are none where every bit is stored', async () => {
     const attributes = { Rows: 1, BitsAllocated: 16, BitsStored: 16, HighBit: 15 };
     assert.equal(await cleared({ ...attributes, PixelData: ['OW', words16(1, 2, 3)] }), undefined);
+  });
+});
+
+describe('native frames as fragments', () => {
+  const first = Uint8Array.of(1, 2, 3, 4, 5, 6);
+  const second = Uint8Array.of(11, 12, 13, 14, 15, 16);
+  const redacted = [
+    [0, 2, 3, 0, 5, 6],
+    [0, 12, 13, 0, 15, 16],
+  ];
+  async function fragmentsOf(transferSyntax: string, frames: readonly Uint8Array[]): Promise<Uint8Array[]> {
+    const PixelData = { fragments: [new Uint8Array(0), ...frames] };
+    const file = imageFile({ NumberOfFrames: '2', PixelData: ['OB', PixelData] }, transferSyntax);
+    const redaction = await redactPixels(file, [{ x: 0, y: 0, width: 1, height: 2 }]);
+    assert.equal(redaction?.transferSyntaxUid, undefined);
+    const replacement = redaction?.replace.get(TAGS.PixelData);
+    assert.ok(replacement?.kind === 'fragments');
+    return [...replacement.fragments()].map((fragment) => Uint8Array.from(fragment));
+  }
+
+  test('are blanked one by one where they are wrapped', async () => {
+    const fragments = await fragmentsOf('1.2.840.10008.1.2.1.98', [first, second]);
+    assert.deepEqual(
+      fragments.map((fragment) => [...fragment]),
+      redacted,
+    );
+  });
+
+  test('are inflated, blanked and deflated again', async () => {
+    const deflated = [first, second].map((frame) => {
+      const bytes = deflateRawSync(frame);
+      return bytes.length % 2 === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(1)]);
+    });
+    const fragments = await fragmentsOf('1.2.840.10008.1.2.8.1', deflated);
+    assert.deepEqual(
+      fragments.map((fragment) => [...inflateRawSync(fragment)]),
+      redacted,
+    );
   });
 });
