@@ -17,21 +17,25 @@ import { DISORDERS, EPONYMS, isCommonWord, NAME_FOLLOWS, STREETS, TITLES } from 
 /** Only looked for where there is a digit. */
 const DIGIT_PATTERNS: readonly RegExp[] = [
   /\b\d{1,4}[-./]\d{1,2}[-./]\d{1,4}\b/g, // dates
-  /\b\d{1,2}[ .-]?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ .,-]*\d{2,4}\b/giu,
-  /\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -]\d{1,2},?[ -]+\d{2,4}\b/giu,
+  /\b\d{1,2}[ .-]?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ .,-]*\d{2,4}\b/gi,
+  /\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?[ -]\d{1,2},?[ -]+\d{2,4}\b/gi,
   /(?:\+\d{1,3}[ .-]?)?\(?\b\d{2,5}\)?[ ./-]\d{3,4}[ .-]?\d{2,4}(?:[ .-]?\d{2,4})?\b/g, // telephone
   /\b\d{3}[-. ]\d{4}\b/g, // telephone within one area
-  /\b\d{1,2}(?:st|nd|rd|th)?[ .-]?(?:of )?(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b)/giu, // a day without its year
-  /\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.?[ -]\d{1,2}(?:st|nd|rd|th)?\b/giu,
+  /\b\d{1,2}(?:st|nd|rd|th)?[ .-]?(?:of )?(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b)/gi, // a day without its year
+  /\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.?[ -]\d{1,2}(?:st|nd|rd|th)?\b/gi,
   /\b\d{3}-\d{2}-\d{4}\b/g, // social security
-  new RegExp(`\\b\\d{1,5}[a-z]?[ ,]+(?:[\\p{L}.'-]+ +){1,4}(?:${STREETS})\\b\\.?`, 'giu'),
   /\b\d+(?:\.\d+){3,}\b/g, // UIDs, IP addresses
-  /\b\p{L}{1,5}[-_/ ]?\d{5,}\b/gu, // numbers with a prefix: MRN-123456
 ];
 const MAIL = /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+/gu;
 const URL_LIKE = /\b(?:https?|ftp|file):\/\/\S+|\bwww\.\S+/giu;
 const NETWORK_PATH = /[\p{L}\p{N}_.-]*\\\\[^\s]+/gu;
 const DIGIT = /\d/;
+/** Street addresses: compiled with Unicode only where a text has a word for a street. */
+const STREET_WORD = new RegExp(STREETS, 'i');
+const STREET_ADDRESS = new RegExp(`\\b\\d{1,5}[a-z]?[ ,]+(?:[\\p{L}.'-]+ +){1,4}(?:${STREETS})\\b\\.?`, 'giu');
+const LONG_NUMBER = /\d{5}/;
+/** Numbers with a prefix: MRN-123456. */
+const PREFIXED_NUMBER = /\b\p{L}{1,5}[-_/ ]?\d{5,}\b/gu;
 const LETTERS = /^\p{L}+$/u;
 const SHORT_NUMBER = /^\d{1,4}$/;
 const YEAR = /^(?:18|19|20)\d\d$/;
@@ -39,6 +43,8 @@ const CODE_CHARACTERS_MAX = 8;
 const CODE_DIGITS_MAX = 4;
 const CODE_LETTERS_MAX = 3;
 const NAMES_AFTER_TITLE_MAX = 3;
+/** Twice what LT may hold (PS3.5 Table 6.2-1); a longer text is no description, and costs more than it is worth. */
+const TEXT_CHARACTERS_MAX = 20_480;
 
 interface Span {
   start: number;
@@ -47,6 +53,7 @@ interface Span {
 
 /** What may stay of the text; '' where that is nothing. */
 export function cleanText(text: string, identity: KnownIdentity): string {
+  if (text.length > TEXT_CHARACTERS_MAX) return '';
   const spans: Span[] = findIdentity(text, identity);
   addPatterns(text, spans);
   addWords(text, spans);
@@ -66,7 +73,10 @@ function addPatterns(text: string, spans: Span[]): void {
   if (text.includes('@')) add(MAIL);
   if (text.includes('://') || /www\./i.test(text)) add(URL_LIKE);
   if (text.includes('\\\\')) add(NETWORK_PATH);
-  if (DIGIT.test(text)) for (const pattern of DIGIT_PATTERNS) add(pattern);
+  if (!DIGIT.test(text)) return;
+  for (const pattern of DIGIT_PATTERNS) add(pattern);
+  if (STREET_WORD.test(text)) add(STREET_ADDRESS);
+  if (LONG_NUMBER.test(text)) add(PREFIXED_NUMBER);
 }
 
 function addWords(text: string, spans: Span[]): void {
