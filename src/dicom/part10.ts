@@ -52,6 +52,8 @@ export interface ReadPart10Options {
   readonly headerBytesMax?: number;
   readonly inflatedBytesMax?: number;
   readonly stopAtPixelData?: boolean;
+  /** Ends with Pixel Data (7FE0,0010): what stands behind, a data set or not, is not looked at. */
+  readonly endAfterPixelData?: boolean;
 }
 
 const PREAMBLE_BYTES = 128;
