@@ -32,6 +32,8 @@ const TAGS = {
   imageType: tag('ImageType'),
   modality: tag('Modality'),
   conversionType: tag('ConversionType'),
+  seriesDescription: tag('SeriesDescription'),
+  samplesPerPixel: tag('SamplesPerPixel'),
   burnedInAnnotation: tag('BurnedInAnnotation'),
   ultrasoundRegions: tag('SequenceOfUltrasoundRegions'),
   minX: tag('RegionLocationMinX0'),
@@ -68,7 +70,12 @@ const DETECTOR_MODALITIES: ReadonlySet<string> = new Set([
 const ULTRASOUND: ReadonlySet<string> = new Set(['US', 'IVUS', 'BDUS', 'ECHO']);
 /** Conversion Type (0008,0064), PS3.3 C.8.6.1: what was filmed, scanned or drawn rather than acquired. */
 const CAPTURED: ReadonlySet<string> = new Set(['DV', 'DI', 'DF', 'SD', 'SI', 'DRW', 'SYN']);
-const SCREEN = /SCREEN|CAPTURE|REPORT|PROTOCOL|LOCALIZER REPORT|DOSE/i;
+/** Image Type of pages and screens. */
+const SCREEN = /SCREEN|CAPTURE|SAVE|REPORT|PROTOCOL|DOSE|DEMOGRAPHIC/i;
+/** Series Description that consoles give to series of pages. */
+const PAGES = /patient protocol|dose (report|info|summary)|screen ?(save|shot|capture)|nomination form|exam summary/i;
+/** Detectors whose images are shades of grey: what comes in colour was drawn by a workstation. */
+const GREY_DETECTORS: ReadonlySet<string> = new Set(['CT', 'MR', 'PT', 'NM', 'CR', 'DX', 'MG', 'IO', 'PX', 'RTIMAGE']);
 
 export function triage(dataSet: DataSet): Triage {
   return bySlideLabel(dataSet) ?? byRegions(dataSet) ?? byAnnotation(dataSet) ?? byKind(dataSet);
@@ -168,6 +175,8 @@ function byKind(dataSet: DataSet): Triage {
     return { kind: 'scan', reason: 'ultrasound whose regions are the whole image' };
   if (ULTRASOUND.has(modality)) return { kind: 'suspect', reason: 'ultrasound without regions' };
   if (isCapture(dataSet)) return { kind: 'scan', reason: 'secondary capture or screen' };
+  if (GREY_DETECTORS.has(modality) && (dataSet.number(TAGS.samplesPerPixel) ?? 1) > 1)
+    return { kind: 'scan', reason: `colour image of modality ${modality}` };
   if (DETECTOR_MODALITIES.has(modality)) return { kind: 'clean', reason: `primary image of modality ${modality}` };
   return { kind: 'scan', reason: 'modality that is not known for images without text' };
 }
@@ -177,6 +186,7 @@ function isCapture(dataSet: DataSet): boolean {
   if (conversion !== undefined && CAPTURED.has(conversion)) return true;
   const imageType = dataSet.strings(TAGS.imageType);
   if (imageType.some((value) => SCREEN.test(value))) return true;
+  if (PAGES.test(dataSet.string(TAGS.seriesDescription) ?? '')) return true;
   const secondary = (dataSet.string(TAGS.sopClassUid) ?? '').startsWith(SECONDARY_CAPTURE);
   // A digital detector's image that was merely wrapped as Secondary Capture (research exports do it) has a modality and
   // neither a conversion type nor a capture device.

@@ -56,6 +56,17 @@ describe('captures and screens', () => {
     assert.equal(kindOf({ Modality: 'CT', ImageType: ['DERIVED', 'SECONDARY', 'SCREEN SAVE'] }), 'scan');
   });
 
+  test('are known by what consoles call series of pages', () => {
+    assert.equal(kindOf({ Modality: 'CT', ImageType: PRIMARY, SeriesDescription: 'Patient Protocol' }), 'scan');
+    assert.equal(kindOf({ Modality: 'CT', ImageType: PRIMARY, SeriesDescription: 'Abdomen protocol' }), 'clean');
+  });
+
+  test('are what comes in colour from a detector that knows none', () => {
+    const colour = { SamplesPerPixel: 3, PhotometricInterpretation: 'RGB' };
+    assert.equal(kindOf({ ...colour, Modality: 'CT', ImageType: ['DERIVED', 'SECONDARY'] }), 'scan');
+    assert.equal(kindOf({ ...colour, Modality: 'SM', ImageType: ['ORIGINAL', 'PRIMARY', 'VOLUME'] }), 'clean');
+  });
+
   test('are not what a research export merely wrapped as Secondary Capture', () => {
     assert.equal(kindOf({ SOPClassUID: SECONDARY_CAPTURE, Modality: 'CT', ConversionType: 'WSD' }), 'clean');
     assert.equal(kindOf({ SOPClassUID: SECONDARY_CAPTURE, Modality: 'CR', ConversionType: 'DF' }), 'scan');
