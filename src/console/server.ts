@@ -44,6 +44,7 @@ const WEB = join(import.meta.dirname, 'web');
 const ASSETS: readonly (readonly [path: string, file: string, type: string])[] = [
   ['/', 'index.html', 'text/html; charset=utf-8'],
   ['/app.css', 'app.css', 'text/css; charset=utf-8'],
+  ['/icon.svg', 'icon.svg', 'image/svg+xml'],
   ['/app.js', 'app.ts', 'text/javascript; charset=utf-8'],
 ];
 const RETRY_AFTER_SECONDS = 30;
@@ -187,7 +188,10 @@ class ConsoleServer {
     const { study } = request.params as { study?: string };
     const answer = await storeInstances({ ...this.#intake(request, principal, 'stow'), study }, this.#admin);
     if (answer.status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
-    return reply.status(answer.status).type('application/dicom+json').send(JSON.stringify(answer.body));
+    return reply
+      .status(answer.status)
+      .type('application/dicom+json')
+      .send(Buffer.from(JSON.stringify(answer.body)));
   }
 
   #intake(request: FastifyRequest, principal: Principal, kind: 'http' | 'stow') {

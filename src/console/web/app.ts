@@ -124,7 +124,7 @@ function table(caption: string, heads: string[], rows: Node[][]): HTMLElement {
   const box = make('div', { className: 'table', children: [element] });
   box.tabIndex = 0; // scrollable: the keyboard must reach it
   box.setAttribute('role', 'region');
-  box.setAttribute('aria-label', caption);
+  box.setAttribute('aria-label', `${caption}: table`); // the section around it has the bare name
   return box;
 }
 
