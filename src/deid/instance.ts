@@ -84,6 +84,7 @@ function collectValue(
   const code = profile.codeOfRow(row);
   if (code === 'K') return;
   if (vr === 'UI') {
+    if (profile.options.has('retainUIDs')) return;
     for (const uid of textValues(element, vr, dataSet) ?? [])
       if (uid !== '' && !isStandardUid(uid)) collector.addUid(uid);
     return;

@@ -96,6 +96,7 @@ export class ValueActions {
 
   /** Well-known UIDs stay (PS3.15 §E.1.1 asks for what identifies instances). */
   uids(value: Uint8Array): Uint8Array {
+    if (this.#instance.profile.options.has('retainUIDs')) return value;
     return this.#mapped(value, (uid) => uid !== NO_UID && !isStandardUid(uid));
   }
 

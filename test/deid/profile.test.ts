@@ -4,8 +4,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
+import { bytesSource } from '../../src/core/bytes.ts';
 import { LetheError } from '../../src/core/errors.ts';
 import { BUILTIN_PROFILES } from '../../src/deid/builtin-profiles.generated.ts';
+import { leakCheck } from '../../src/deid/leak-check.ts';
 import { compileProfile } from '../../src/deid/profile.ts';
 import { ProfileSchema } from '../../src/deid/profile-schema.ts';
 import { deidentified, instanceWith, KEY } from './support/instance.ts';
@@ -120,6 +122,21 @@ describe('rules of a site', () => {
       assert.equal(run(`  - element: "${tag}"\n    action: ${action}\n`, element).string(element[0]), expected);
     });
   }
+
+  test('with Retain UIDs every UID stays, also where the table has no column for it', () => {
+    const text = 'name: uids\nbase: ps3.15\noptions: [retainUIDs, cleanStructuredContent]\n';
+    const content = [
+      [
+        [0x0040a040, 'CS', 'UIDREF'],
+        [0x0040a124, 'UI', '1.2.826.1.50'],
+      ],
+    ];
+    const { dataSet, bytes, result } = deidentified(instanceWith([0x0040a730, content]), text);
+    assert.equal(dataSet.string(0x00080018), '1.2.826.1.3');
+    assert.equal(dataSet.items(0x0040a730)[0]?.string(0x0040a124), '1.2.826.1.50');
+    assert.equal(result.pseudonyms.studyInstanceUid, '1.2.826.1.1');
+    assert.deepEqual(leakCheck(bytesSource(bytes), result.identity), []);
+  });
 
   test('pseudonym is keyed, equal for equal values', () => {
     const rule = '  - element: InstitutionName\n    action: pseudonym\n';
