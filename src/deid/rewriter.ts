@@ -47,6 +47,7 @@ const TEXT_BYTES_MAX = 64 * 1024 * 1024;
 export class Rewriter {
   readonly counts: ActionCounts = { removed: 0, emptied: 0, replaced: 0, cleaned: 0, mapped: 0, kept: 0 };
   readonly #options: RewriterOptions;
+  #root: DataSet | undefined;
 
   constructor(options: RewriterOptions) {
     this.#options = options;
@@ -54,6 +55,7 @@ export class Rewriter {
 
   writeRoot(dataSet: DataSet): void {
     const { additions, replacements, writer } = this.#options;
+    this.#root = dataSet;
     const forced = [...new Set([...additions.keys(), ...replacements.keys()])].sort((a, b) => a - b);
     let next = 0;
     const writeForced = (before: number): void => {
@@ -118,7 +120,7 @@ export class Rewriter {
     const vr = meantVr(element);
     const isSwapped = (dataSet.littleEndian || element.vr === 'UN') !== littleEndian;
     if (element.fragments !== undefined) this.#copyFragments(element, element.fragments);
-    else if (element.tag === PIXEL_DATA) this.#copyPixels(element, vr);
+    else if (element.tag === PIXEL_DATA && dataSet === this.#root) this.#copyPixels(element, vr);
     else if (element.value !== undefined) {
       writer.element(element.tag, vr, isSwapped ? swapUnits(element.value, VRS[vr].unitBytes) : element.value);
     } else {
