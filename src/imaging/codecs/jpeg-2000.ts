@@ -20,6 +20,9 @@ import { WasmModule } from './wasm-module.ts';
 const HARMLESS = /Non conformant codestream TPsot==TNsot/;
 const MODULE = new WasmModule<OpenJpegExports>(openjpeg, HARMLESS);
 
+/** As Part 1 takes by default. */
+const DECOMPOSITIONS = 5;
+
 export const JPEG_2000_CODEC: PixelCodec = {
   name: 'JPEG 2000',
   families: ['jpeg-2000'],
@@ -73,6 +76,9 @@ function encode(exports: OpenJpegExports, samples: Uint8Array | Uint16Array, sha
       const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
       encoder.getDecodedBuffer(info).set(bytes);
       encoder.setQuality(true, 0);
+      // OpenJPEG refuses more resolutions than the shorter side can be halved to.
+      const levels = Math.floor(Math.log2(Math.min(rows, columns)));
+      encoder.setDecompositions(Math.min(DECOMPOSITIONS, levels));
       encoder.encode();
       return new Uint8Array(encoder.getEncodedBuffer());
     } finally {

@@ -29,25 +29,6 @@ export function clipRect(rect: Rect, extent: Extent): Rect | undefined {
   return right > left && bottom > top ? { x: left, y: top, width: right - left, height: bottom - top } : undefined;
 }
 
-export function growRect(rect: Rect, by: number): Rect {
-  return { x: rect.x - by, y: rect.y - by, width: rect.width + 2 * by, height: rect.height + 2 * by };
-}
-
-export function wholeImage(extent: Extent): Rect {
-  return { x: 0, y: 0, width: extent.columns, height: extent.rows };
-}
-
-export function rectsOverlap(a: Rect, b: Rect): boolean {
-  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
-}
-
-/** The share of `inner` that lies in `outer`, 0 to 1. */
-export function coveredShare(inner: Rect, outer: Rect): number {
-  const width = Math.min(inner.x + inner.width, outer.x + outer.width) - Math.max(inner.x, outer.x);
-  const height = Math.min(inner.y + inner.height, outer.y + outer.height) - Math.max(inner.y, outer.y);
-  return width <= 0 || height <= 0 ? 0 : (width * height) / (inner.width * inner.height);
-}
-
 /**
  * All of the image except `keep`, as disjoint rectangles: bands between the horizontal edges of the kept rectangles,
  * each cut at their vertical edges.

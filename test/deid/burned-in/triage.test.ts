@@ -130,3 +130,17 @@ describe('slides', () => {
     assert.equal(kindOf({ ...overview, SpecimenLabelInImage: 'NO' }), 'clean');
   });
 });
+
+describe('equipment rules', () => {
+  // Each condition form of the table, by a rule of RSNA CTP or pydicom/deid that uses it.
+  test('compare without case, and leave other models alone', () => {
+    assert.equal(kindOf({ Modality: 'US', ManufacturerModelName: 'logiqe9' }), 'regions');
+    assert.equal(kindOf({ Modality: 'US', ManufacturerModelName: 'Sonoscape' }), 'suspect');
+  });
+
+  test('ask for all conditions: the same model with other rows has no known region', () => {
+    const model = { Modality: 'US', Manufacturer: 'Philips Medical Systems', ManufacturerModelName: 'iU22' };
+    assert.equal(kindOf({ ...model, Rows: 600 }), 'regions');
+    assert.equal(kindOf({ ...model, Rows: 601 }), 'suspect');
+  });
+});

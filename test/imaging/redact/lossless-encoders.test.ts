@@ -5,15 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { loadDecoder } from '../../../src/imaging/codec.ts';
 import type { EncoderShape } from '../../../src/imaging/codecs/encoder-shape.ts';
+import { loadHtj2kEncoder } from '../../../src/imaging/codecs/htj2k.ts';
+import { loadJpeg2000Encoder } from '../../../src/imaging/codecs/jpeg-2000.ts';
 import { readJpegHeader } from '../../../src/imaging/codecs/jpeg-header.ts';
 import { decodeJpegLossless } from '../../../src/imaging/codecs/jpeg-lossless.ts';
 import { encodeJpegLossless } from '../../../src/imaging/codecs/jpeg-lossless-encode.ts';
+import { loadJpegLsEncoder } from '../../../src/imaging/codecs/jpeg-ls.ts';
 import { decodeRle } from '../../../src/imaging/codecs/rle.ts';
 import { encodeRle } from '../../../src/imaging/codecs/rle-encode.ts';
 import { buildPart10 } from '../../build/data-set.ts';
 import { skipWithoutProgram } from '../../support/peers.ts';
-import { describedAs } from '../image-files.ts';
+import { describedAs, syntax } from '../image-files.ts';
 import { Bench, elementsOf, nativeWords, type TestImage } from './redacted-files.ts';
 
 type Samples = Uint8Array | Uint16Array;
@@ -73,6 +77,34 @@ describe('lossless encoders', () => {
       { numRuns: 150 },
     );
   });
+});
+
+describe('encoders by WebAssembly', () => {
+  for (const [name, uid, load] of [
+    ['JPEG 2000', '1.2.840.10008.1.2.4.90', loadJpeg2000Encoder],
+    ['HTJ2K', '1.2.840.10008.1.2.4.201', () => loadHtj2kEncoder({ componentTransform: false })],
+    ['JPEG-LS', '1.2.840.10008.1.2.4.80', loadJpegLsEncoder],
+  ] as const) {
+    test(`${name} takes images down to a single pixel, and long thin ones`, async () => {
+      const encode = await load();
+      const decode = await loadDecoder(syntax(uid));
+      for (const [rows, columns] of [
+        [1, 1],
+        [1, 37],
+        [2, 4],
+        [31, 3],
+        [33, 65],
+      ] as const) {
+        const samples = Uint16Array.from({ length: rows * columns }, (_, index) => (index * 977) & 0xfff);
+        const shape: EncoderShape = { rows, columns, samplesPerPixel: 1, bitsStored: 12, signed: false };
+        const decoded = decode(
+          encode(samples, shape),
+          describedAs({ rows, columns, bitsAllocated: 16, bitsStored: 12 }),
+        );
+        assert.deepEqual([...decoded.samples], [...samples], `${rows} × ${columns}`);
+      }
+    });
+  }
 });
 
 describe('lossless encoders as DCMTK decodes them', { skip: skipWithoutProgram('dcmdjpeg', 'dcmdrle') }, () => {

@@ -3,10 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Part10File } from '../../../src/dicom/part10.ts';
+import { loadDecoder } from '../../../src/imaging/codec.ts';
 import type { FrameRect } from '../../../src/imaging/redact/rect.ts';
 import { clearHiddenBits, redactPixels } from '../../../src/imaging/redact/redact-pixels.ts';
+import type { PixelReplacements } from '../../../src/imaging/redact/replacement.ts';
 import { TAGS } from '../../../src/imaging/tags.ts';
-import { EXPLICIT_BIG, EXPLICIT_LITTLE, imageFile } from '../image-files.ts';
+import { encodeForeign, loadForeignEncoder } from '../foreign-encoder.ts';
+import { describedAs, EXPLICIT_BIG, EXPLICIT_LITTLE, imageFile, syntax } from '../image-files.ts';
 import { bytesOf } from './redacted-files.ts';
 
 interface Layout {
@@ -342,5 +345,48 @@ describe('native frames as fragments', () => {
       fragments.map((fragment) => [...inflateRawSync(fragment)]),
       redacted,
     );
+  });
+});
+
+describe('bits that hold no pixel, in frames that are compressed as whole cells', () => {
+  const attributes = { Rows: 2, Columns: 4, BitsAllocated: 16, BitsStored: 12, HighBit: 11 } as const;
+  const hiding = Uint16Array.of(0x2001, 2, 0x2003, 4, 5, 6, 7, 0x0fff);
+  const plain = hiding.map((word) => word & 0x0fff);
+  const wholeCells = describedAs({ rows: 2, columns: 4, bitsAllocated: 16, bitsStored: 16 });
+
+  async function clearedFrames(uid: string, frame: Uint8Array): Promise<PixelReplacements | undefined> {
+    const even = new Uint8Array(frame.length + (frame.length % 2));
+    even.set(frame);
+    const PixelData = ['OB', { fragments: [new Uint8Array(0), even] }] as const;
+    return clearHiddenBits(imageFile({ ...attributes, PixelData }, uid));
+  }
+
+  for (const [format, uid] of [
+    ['rle', '1.2.840.10008.1.2.5'],
+    ['jpeg-lossless', '1.2.840.10008.1.2.4.70'],
+    ['jpeg-ls', '1.2.840.10008.1.2.4.80'],
+    ['jpeg-2000', '1.2.840.10008.1.2.4.90'],
+  ] as const) {
+    test(`are cleared in ${format}, and nothing is coded again where there are none`, async () => {
+      await loadForeignEncoder();
+      const found = await clearedFrames(uid, encodeForeign(format, hiding, wholeCells));
+      assert.equal(found?.transferSyntaxUid, undefined);
+      assert.equal(found?.burnedIn, undefined);
+      const replacement = found?.replace.get(TAGS.PixelData);
+      assert.ok(replacement?.kind === 'fragments');
+      const [frame] = [...replacement.fragments()];
+      const decode = await loadDecoder(syntax(uid));
+      const decoded = decode(frame ?? new Uint8Array(), describedAs({ ...wholeCells, bitsStored: 12, highBit: 11 }));
+      assert.deepEqual([...decoded.samples], [...plain]);
+      assert.equal(await clearedFrames(uid, encodeForeign(format, plain, wholeCells)), undefined);
+    });
+  }
+
+  test('are cleared in wrapped native frames', async () => {
+    const found = await clearedFrames('1.2.840.10008.1.2.1.98', new Uint8Array(hiding.buffer));
+    const replacement = found?.replace.get(TAGS.PixelData);
+    assert.ok(replacement?.kind === 'fragments');
+    const [frame] = [...replacement.fragments()];
+    assert.deepEqual([...(frame ?? [])], [...new Uint8Array(plain.buffer)]);
   });
 });

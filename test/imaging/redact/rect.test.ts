@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import {
-  clipRect,
-  complementOf,
-  coveredShare,
-  growRect,
-  type Rect,
-  rectsOfFrame,
-} from '../../../src/imaging/redact/rect.ts';
+import { clipRect, complementOf, type Rect, rectsOfFrame } from '../../../src/imaging/redact/rect.ts';
 
 const EXTENT = { rows: 12, columns: 17 };
 const RECT = fc.record({
@@ -49,12 +42,5 @@ describe('rectangles', () => {
     const second = { x: 1, y: 1, width: 1, height: 1, frames: [1] };
     assert.deepEqual(rectsOfFrame([first, second], 0, EXTENT), [first]);
     assert.equal(rectsOfFrame([first, second], 1, EXTENT).length, 2);
-  });
-
-  test('grow on all sides, and cover each other by shares', () => {
-    const rect = { x: 2, y: 2, width: 4, height: 4 };
-    assert.deepEqual(growRect(rect, 1), { x: 1, y: 1, width: 6, height: 6 });
-    assert.equal(coveredShare(rect, { x: 4, y: 0, width: 10, height: 10 }), 0.5);
-    assert.equal(coveredShare(rect, { x: 6, y: 0, width: 10, height: 10 }), 0);
   });
 });
