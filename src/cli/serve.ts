@@ -6,7 +6,7 @@ import { type LoadedConfiguration, loadConfiguration, sizeBytes } from '../confi
 import type { DestinationConfiguration } from '../config/schema.ts';
 import { type HttpServer, startHttp } from '../console/server.ts';
 import { systemClock } from '../core/clock.ts';
-import { LetheError } from '../core/errors.ts';
+import { LetheError, toLetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { CONFIG_OPTION, type Command, EXIT, type Invocation, textOption } from './command.ts';
@@ -17,7 +17,8 @@ export const command: Command = {
   usage: '[--config FILE]',
   options: { config: CONFIG_OPTION },
   details: `Without a configuration it listens on loopback only (DICOM 11112, HTTP 8042) and delivers to the reference backend,
-which it starts on port 9100. Logs go to standard output, one JSON object a line.`,
+which it starts on port 9100. Logs go to standard output, one JSON object a line. SIGHUP reads the TLS certificate of the
+DICOM listener again.`,
   run: serve,
 };
 
@@ -34,11 +35,21 @@ async function serve({ options, cwd, env, terminal }: Invocation): Promise<numbe
   terminal.note(
     `lethe: listening for DICOM on ${loaded.configuration.dicom.host}:${running.gateway.ports.dicom ?? '-'}${http}`,
   );
+  process.on('SIGHUP', () => reloadCertificates(running.gateway, logger));
   const reason = await stopped;
   const deadline = setTimeout(() => process.exit(EXIT.failure), STOP_DEADLINE_MS);
   await running.stop(reason);
   clearTimeout(deadline);
   return EXIT.success;
+}
+
+/** A new certificate that cannot be read leaves the old one in force. */
+function reloadCertificates(gateway: Gateway, logger: Logger): void {
+  try {
+    gateway.reloadCertificates();
+  } catch (error) {
+    logger.log('error', 'gateway.warning', { what: 'certificate reload', code: toLetheError(error).code });
+  }
 }
 
 export interface Running {

@@ -99,6 +99,11 @@ export class Gateway {
     return { dicom: this.#scp?.ports.plain, tls: this.#scp?.ports.tls };
   }
 
+  /** Reads certificate and key again; associations that run keep theirs. @throws CONFIG_UNREADABLE */
+  reloadCertificates(): void {
+    this.#scp?.reloadTls(systemClock.nowMs());
+  }
+
   /** Stops accepting, finishes or parks what is in hand, closes. Within 30 s. */
   async stop(reason: string): Promise<void> {
     const { parts, logger } = { parts: this.#parts, logger: this.#parts.logger };
