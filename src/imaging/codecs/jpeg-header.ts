@@ -3,7 +3,7 @@
  * compare it with the data set. Bounded by the stream; never allocates by what it claims.
  */
 import { type CodestreamHeader, invalidCodestream } from '../codestream.ts';
-import { isStartOfFrame, type JpegSegment, jpegSegments } from '../redact/jpeg-segments.ts';
+import { isStartOfFrame, type JpegSegment, jpegSegments } from './jpeg-segments.ts';
 
 export interface JpegComponent {
   readonly id: number;

@@ -2,6 +2,8 @@
  * Lossless JPEG of one frame (ITU-T T.81 Annex H), process 14 with selection value 1: each sample is predicted by the one
  * on its left, the first of a row by the one above. Components are interleaved, with one optimal Huffman table.
  */
+
+import type { EncoderShape } from './encoder-shape.ts';
 import {
   BitWriter,
   type EncodeTable,
@@ -9,9 +11,8 @@ import {
   huffmanSegment,
   magnitudeBits,
   optimalTable,
-} from '../redact/jpeg-huffman.ts';
-import { joined } from '../redact/jpeg-segments.ts';
-import type { EncoderShape } from './encoder-shape.ts';
+} from './jpeg-huffman.ts';
+import { joined } from './jpeg-segments.ts';
 
 /** Lowest precision that the process knows. */
 const PRECISION_MIN = 2;

@@ -5,7 +5,7 @@
  * Coefficients are kept in zigzag order, blocks row by row, padded to whole MCUs of an interleaved scan.
  */
 import { invalidCodestream } from '../codestream.ts';
-import { BitReader } from '../redact/jpeg-huffman.ts';
+import { BitReader } from './jpeg-huffman.ts';
 
 export interface DctComponent {
   readonly id: number;

@@ -1,6 +1,6 @@
 /** Huffman tables of a DHT segment (ITU-T T.81 §B.2.4.2), shared by the DCT and the lossless decoder. */
 import { invalidCodestream } from '../codestream.ts';
-import { decodeTable } from '../redact/jpeg-huffman.ts';
+import { decodeTable } from './jpeg-huffman.ts';
 
 /**
  * Adds the tables of one segment by destination, those of AC plus 16: 64 Ki entries of length << 8 | symbol.

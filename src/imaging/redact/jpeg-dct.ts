@@ -3,7 +3,7 @@
  * without decoding the image: the quantized coefficients of the touched MCUs are replaced by those of a flat block and
  * all others are written again as they were, under new optimal Huffman tables. Every untouched block thus decodes to
  * the same values. Restart intervals and the division into scans are kept; comments and APPn are dropped
- * (`jpeg-segments.ts`). Progressive, arithmetic, lossless and hierarchical processes are not handled here.
+ * (`codecs/jpeg-segments.ts`). Progressive, arithmetic, lossless and hierarchical processes are not handled here.
  */
 import {
   BitReader,
@@ -14,7 +14,7 @@ import {
   huffmanSegment,
   magnitudeBits,
   optimalTable,
-} from './jpeg-huffman.ts';
+} from '../codecs/jpeg-huffman.ts';
 import {
   codestreamInvalid,
   DHT,
@@ -26,7 +26,7 @@ import {
   jpegSegments,
   keptApplicationSegment,
   SOS,
-} from './jpeg-segments.ts';
+} from '../codecs/jpeg-segments.ts';
 import type { Rect } from './rect.ts';
 
 interface Component {
