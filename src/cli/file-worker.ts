@@ -76,7 +76,7 @@ async function deid(
   const source = fileSource(job.path);
   try {
     mkdirSync(job.dir, { recursive: true });
-    const cleaned = await cleanPixels(readPart10(source), with_.pixels);
+    const cleaned = await cleanPixels(readPart10(source, { endAfterPixelData: true }), with_.pixels);
     if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
     const options = {
       profile: with_.compiled,

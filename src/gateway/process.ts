@@ -47,17 +47,23 @@ export async function processInstance(
   try {
     const received = deps.openReceived(job.location);
     try {
-      const part10 = readPart10(received);
+      const part10 = readPart10(received, { endAfterPixelData: true }); // what stands behind the pixels goes anyway
       const decision = inspect(part10.dataSet, job, options.rules);
       if (decision.kind === 'discard') return { kind: 'discarded', rule: decision.rule };
       if (decision.kind === 'hold') throw new LetheError('INSTANCE_HELD_BY_RULE', { rule: decision.rule });
       const key = deps.keyOf(job.customer);
       deps.onProgress();
       pack = deps.prepared(job);
-      const deidentified = await deidentifyInto(pack, received, part10, { ...options, key });
+      const deidentified = await deidentifyInto(pack, received, part10, { ...options, key, source: job.sourceName });
       const output = pack.source(DICOM_FILE);
       verifyObject(output, deidentified);
-      const images = await renderInto(pack, output, { ...options, key, deidentified, onProgress: deps.onProgress });
+      const images = await renderInto(pack, output, {
+        ...options,
+        key,
+        source: job.sourceName,
+        deidentified,
+        onProgress: deps.onProgress,
+      });
       const manifest = manifestOf(deidentified, images);
       verifyPayload(manifest, deidentified);
       return seal(pack, manifest, deidentified, decision);
@@ -72,6 +78,8 @@ export async function processInstance(
 
 interface KeyedOptions extends ProcessOptions {
   readonly key: PseudonymKey;
+  /** For profile rules that look at where an instance came from. */
+  readonly source: string;
 }
 
 /** Pixels first: what replaces them is applied while the data set streams through. */
@@ -84,10 +92,11 @@ async function deidentifyInto(
   const cleaned = await cleanPixels(part10, options.pixels);
   if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
   const file = pack.file(DICOM_FILE);
-  const { profile, key } = options;
+  const { profile, key, source } = options;
   const result = deidentify(received, file, {
     profile,
     key,
+    source,
     ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
   });
   file.end();
