@@ -3,7 +3,10 @@
  * it is known what to blank, else held. The decision and its reason go on record either way.
  *
  * Text detection is not part of this: where only looking at the pixels could tell (`scan`), the policy says whether
- * such an instance is held (the default) or let through.
+ * such an instance is held (the default) or let through. Images whose pixels stay still lose what hides in bits of
+ * their cells that hold no pixel.
+ *
+ * API: `cleanPixels(part10, policy)` gives the decision, its reason, and replacements for `deidentify`.
  */
 import type { ErrorCode } from '../../core/errors.ts';
 import type { Part10File } from '../../dicom/part10.ts';

@@ -1,15 +1,10 @@
 /** The decision about pixels and what comes of it, by policy. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { bytesSource } from '../../../src/core/bytes.ts';
 import { cleanPixels } from '../../../src/deid/burned-in/clean-pixels.ts';
-import { readPart10 } from '../../../src/dicom/part10.ts';
 import { TAGS } from '../../../src/imaging/tags.ts';
 import { imageFile } from '../../imaging/image-files.ts';
 import { bytesOf } from '../../imaging/redact/redacted-files.ts';
-import { sharedPath, skipWithout } from '../../support/shared.ts';
 
 const PIXELS = { PixelData: ['OB', Uint8Array.of(9, 9, 9, 9, 9, 9)] } as const;
 const HOLD = { whenUnscanned: 'hold' } as const;
@@ -78,27 +73,3 @@ describe('what is done about text in pixels', () => {
     assert.equal(bytesOf(cleaned.replacements?.replace.get(TAGS.PixelData))[1], 0);
   });
 });
-
-describe('the challenge set', { skip: skipWithout('phi-set') }, () => {
-  test('no image whose header tells of text is let through untouched', async () => {
-    const key: Readonly<Record<string, { pixelHint?: string }>> = Object.fromEntries(
-      hints(JSON.parse(readFileSync(sharedPath('phi-set', 'key.json'), 'utf8'))),
-    );
-    const folder = sharedPath('phi-set', 'input');
-    for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-      const path = join(folder, name);
-      const hint = key[name]?.pixelHint;
-      if (!statSync(path).isFile() || hint === undefined || hint.startsWith('OCR only')) continue;
-      const cleaned = await cleanPixels(readPart10(bytesSource(readFileSync(path))), PASS);
-      assert.ok(cleaned.decision === 'redacted' || cleaned.decision === 'held', `${name}: ${cleaned.decision}`);
-    }
-  });
-});
-
-function hints(key: unknown): [string, { pixelHint?: string }][] {
-  const files = (Array.isArray(key) ? key : Object.values((key as { files: object }).files)) as {
-    file: string;
-    pixelHint?: string;
-  }[];
-  return files.map((entry) => [entry.file, entry]);
-}
