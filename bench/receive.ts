@@ -14,7 +14,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, parseArgs } from 'node:util';
 import { makeSampleStudies } from '../src/samples/studies.ts';
 import { findProgram } from '../test/support/peers.ts';
 
@@ -254,10 +254,7 @@ async function listening(port: number): Promise<void> {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '5' }, json: { type: 'boolean', default: false } },
-  });
-  const rounds = Number(values.rounds);
-  const rows = await run({ rounds, log: (line) => void (values.json || process.stdout.write(`${line}\n`)) });
-  if (values.json) process.stdout.write(`${JSON.stringify({ bench: 'receive', rounds, rows })}\n`);
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' }, json: { type: 'boolean' } } });
+  const rows = await run({ rounds: Number(values.rounds), log: (line) => process.stderr.write(`${line}\n`) });
+  if (values.json === true) process.stdout.write(`${JSON.stringify({ bench: 'receive', rows })}\n`);
 }
