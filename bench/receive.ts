@@ -14,7 +14,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, parseArgs } from 'node:util';
+import { parseArgs } from 'node:util';
 import { makeSampleStudies } from '../src/samples/studies.ts';
 import { findProgram } from '../test/support/peers.ts';
 
