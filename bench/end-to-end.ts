@@ -9,13 +9,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { type Backend, startBackend } from '../src/backend/backend.ts';
 import { makeSampleStudies } from '../src/samples/studies.ts';
 import { findProgram } from '../test/support/peers.ts';
+import { freePort, listening } from './ports.ts';
 
 const run = promisify(execFile);
 const CT_COPIES = 8; // of 40 slices
@@ -23,7 +23,6 @@ const DX_COPIES = 40;
 /** Sent first and not counted: both programs load and compile on their first instances. */
 const WARM_UP = 8;
 const SENDERS = 4;
-const START_MS_MAX = 30_000;
 const SETTLE_MS_MAX = 120_000;
 
 interface Measure {
@@ -133,29 +132,6 @@ async function end(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   await exited;
-}
-
-async function listening(port: number): Promise<void> {
-  for (const endMs = performance.now() + START_MS_MAX; performance.now() < endMs; ) {
-    const socket = connect(port, '127.0.0.1');
-    const up = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (up) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('the pipeline did not start');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** Copies with UIDs of their own: nothing may be a duplicate. UIDs keep their length, so the bytes stay valid. */

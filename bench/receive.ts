@@ -11,12 +11,12 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeSampleStudies } from '../src/samples/studies.ts';
 import { findProgram } from '../test/support/peers.ts';
+import { freePort, listening } from './ports.ts';
 
 export interface ReceiveOptions {
   readonly rounds: number;
@@ -55,7 +55,6 @@ const CT_COPIES = 6; // of 40 slices
 const DX_COPIES = 17;
 const WARM_UP_SHARE = 6;
 const ENVIRONMENT = { ...process.env, TCP_NODELAY: '1' };
-const START_MS_MAX = 20_000;
 
 export async function run({ rounds, log }: ReceiveOptions): Promise<ReceiveRow[]> {
   const folder = mkdtempSync(join(tmpdir(), 'lethe-bench-'));
@@ -228,29 +227,6 @@ function lineOf({ workload, receiver, instancesPerSecond, megabytesPerSecond, of
 
 function median(values: readonly number[]): number | undefined {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function listening(port: number): Promise<void> {
-  for (const endMs = performance.now() + START_MS_MAX; performance.now() < endMs; ) {
-    const socket = connect(port, '127.0.0.1');
-    const up = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (up) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('the receiver did not start');
 }
 
 if (import.meta.main) {
