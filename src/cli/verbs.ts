@@ -26,5 +26,6 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   rules: verb('say what the rules would do with files', () => import('./rules.ts')),
   conformance: verb('print the DICOM Conformance Statement of a configuration', () => import('./conformance.ts')),
   bench: verb('the benchmarks that performance claims rest on', () => import('./bench.ts')),
+  reidentify: verb('original identifiers of pseudonyms, with the private key', () => import('./reidentify.ts')),
   audit: verb('prove the audit chain whole', () => import('./audit.ts')),
 };

@@ -2,12 +2,14 @@
  * The gateway as a whole: opens spool and store, recovers, starts listeners and loops, and stops them in the reverse
  * order. It decides nothing about an instance; the stages do. Its public face for the console is `admin-face.ts`.
  */
-import { mkdirSync } from 'node:fs';
+import { createPublicKey } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type LoadedConfiguration, sizeBytes } from '../config/load.ts';
 import type { Configuration, DestinationConfiguration } from '../config/schema.ts';
 import { systemClock, systemRandom } from '../core/clock.ts';
+import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
 import { BREAKER_OPTIONS } from '../delivery/breaker.ts';
@@ -158,7 +160,13 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
   const store = new SqliteStore(join(dataDir, 'lethe.db'), systemClock);
   const key = openKey(options, await holdsData(store));
   const profile = profileText(configuration.deidentification.profile, options.loaded.baseDir);
-  const pool = openPool(configuration, { dataDir, key, profile, logger });
+  const pool = openPool(configuration, {
+    dataDir,
+    key,
+    profile,
+    logger,
+    crosswalkPublicKey: publicKeyOf(options.loaded),
+  });
   const metrics = new Metrics(() => parts.observe());
   const dispatchers = openDispatchers(options, { spool, store, metrics });
   const prepare = new PrepareLoop({
@@ -235,9 +243,23 @@ function openKey({ loaded }: GatewayOptions, dataExist: boolean): Uint8Array {
   return loadOrMakeKey({ path, dataExist, random: systemRandom }).key;
 }
 
+/** Read and tried at start-up: a key that cannot be used must not show at the first instance. */
+function publicKeyOf({ configuration, baseDir }: LoadedConfiguration): string | undefined {
+  const { crosswalk } = configuration.deidentification;
+  if (crosswalk === undefined) return undefined;
+  const path = resolve(baseDir, crosswalk.publicKey);
+  try {
+    const pem = readFileSync(path, 'utf8');
+    createPublicKey(pem);
+    return pem;
+  } catch (error) {
+    throw new LetheError('CONFIG_UNREADABLE', { path, problem: 'no public key in PEM form' }, { cause: error });
+  }
+}
+
 function openPool(
   configuration: Configuration,
-  given: { dataDir: string; key: Uint8Array; profile: string; logger: Logger },
+  given: { dataDir: string; key: Uint8Array; profile: string; crosswalkPublicKey: string | undefined; logger: Logger },
 ): WorkerPool<ProcessJob, ProcessOutcome> {
   const { rendering, rules } = configuration;
   const { format, quality, onUnrepresentable, maxEdge } = rendering;
@@ -254,6 +276,7 @@ function openPool(
     })),
     rendering: { format, quality, onUnrepresentable, ...(maxEdge === undefined ? {} : { maxEdge }) },
     pixels: configuration.deidentification.pixels,
+    crosswalkPublicKey: given.crosswalkPublicKey,
   };
   return new WorkerPool({
     size: rendering.workers ?? Math.max(1, availableParallelism() - 1),

@@ -1,8 +1,10 @@
 /** The worker thread's side of `worker-pool.ts`: opens what it needs once, then processes one job after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemRandom } from '../core/clock.ts';
 import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import { compileProfile } from '../deid/profile.ts';
 import type { RenderOptions } from '../imaging/render.ts';
+import { keepCrosswalk } from '../queue/local-crosswalk.ts';
 import { LocalPreparedArea } from '../queue/local-prepared.ts';
 import { openReceived } from '../queue/local-received.ts';
 import { compileRules, type Rule } from './inspect.ts';
@@ -20,6 +22,13 @@ export interface ProcessWorkerData {
   readonly rules: readonly Rule[];
   readonly rendering: Omit<RenderOptions, 'onFrameStart'>;
   readonly pixels: PixelPolicy;
+  /** PEM text; undefined: no crosswalk is kept. */
+  readonly crosswalkPublicKey: string | undefined;
+}
+
+function crosswalkTo(dataDir: string, publicKeyPem: string) {
+  const keep = (sopInstanceUid: string, record: Uint8Array) => keepCrosswalk(dataDir, sopInstanceUid, record);
+  return { publicKeyPem, random: systemRandom.bytes, keep };
 }
 
 const port = parentPort;
@@ -36,6 +45,7 @@ if (port !== null) {
     openReceived: (location: string) => openReceived(data.dataDir, location),
     prepared: (job: ProcessJob) => area.prepared(job.id, job.attempt),
     keyOf: (customer: string) => ({ bytes: customerKey(data.key, customer), generation: data.keyGeneration }),
+    ...(data.crosswalkPublicKey === undefined ? {} : { crosswalk: crosswalkTo(data.dataDir, data.crosswalkPublicKey) }),
     onProgress: () => port.postMessage({ progress: true }),
   };
   port.on('message', ({ job }: { job: ProcessJob }) => {

@@ -32,6 +32,12 @@ export interface ProcessDeps {
   openReceived(location: string): ByteSource & { close(): void };
   prepared(job: ProcessJob): PreparedPack;
   keyOf(customer: string): PseudonymKey;
+  /** Encrypts what leads back from pseudonyms to originals; absent: no crosswalk is kept. */
+  readonly crosswalk?: {
+    readonly publicKeyPem: string;
+    random(bytes: number): Uint8Array;
+    keep(sopInstanceUid: string, record: Uint8Array): void;
+  };
   /** Called before work that may take long on damaged input. */
   onProgress(): void;
 }
@@ -54,7 +60,12 @@ export async function processInstance(
       const key = deps.keyOf(job.customer);
       deps.onProgress();
       pack = deps.prepared(job);
-      const deidentified = await deidentifyInto(pack, received, part10, { ...options, key, source: job.sourceName });
+      const deidentified = await deidentifyInto(pack, received, part10, {
+        ...options,
+        key,
+        source: job.sourceName,
+        crosswalk: deps.crosswalk,
+      });
       const output = pack.source(DICOM_FILE);
       verifyObject(output, deidentified);
       const images = await renderInto(pack, output, {
@@ -66,6 +77,7 @@ export async function processInstance(
       });
       const manifest = manifestOf(deidentified, images);
       verifyPayload(manifest, deidentified);
+      if (deidentified.crosswalk !== undefined) deps.crosswalk?.keep(manifest.sopInstanceUid, deidentified.crosswalk);
       return seal(pack, manifest, deidentified, decision);
     } finally {
       received.close();
@@ -80,6 +92,7 @@ interface KeyedOptions extends ProcessOptions {
   readonly key: PseudonymKey;
   /** For profile rules that look at where an instance came from. */
   readonly source: string;
+  readonly crosswalk?: ProcessDeps['crosswalk'] | undefined;
 }
 
 /** Pixels first: what replaces them is applied while the data set streams through. */
@@ -97,6 +110,7 @@ async function deidentifyInto(
     profile,
     key,
     source,
+    ...(options.crosswalk === undefined ? {} : { crosswalk: options.crosswalk }),
     ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
   });
   file.end();
