@@ -1,22 +1,40 @@
 /** `lethe check`: configuration and surroundings, one line a finding. Changes nothing. */
 
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { type LoadedConfiguration, loadConfiguration, sizeBytes } from '../config/load.ts';
+import { hashPassword } from '../console/auth.ts';
 import { ERRORS, toLetheError } from '../core/errors.ts';
 import { compileProfile } from '../deid/profile.ts';
 import { destinationOf } from '../gateway/destinations.ts';
 import { compileRules } from '../gateway/inspect.ts';
 import { defaultKeyPath, readKeyFile } from '../gateway/keys.ts';
 import { profileText } from '../gateway/profile-text.ts';
-import { CONFIG_OPTION, type Command, EXIT, type Invocation, JSON_OPTION, textOption } from './command.ts';
+import {
+  CONFIG_OPTION,
+  type Command,
+  EXIT,
+  flag,
+  type Invocation,
+  JSON_OPTION,
+  type Terminal,
+  textOption,
+  UsageError,
+} from './command.ts';
 import { bytesText } from './table.ts';
 
 export const command: Command = {
   summary: 'Validates the configuration and its surroundings: ports, disk, keys, profile, rules, destinations.',
   usage: '[--config FILE]',
-  options: { config: CONFIG_OPTION, json: JSON_OPTION },
+  options: {
+    config: CONFIG_OPTION,
+    'hash-password': {
+      type: 'boolean',
+      help: 'Read a password from standard input and print its hash for http.users.',
+    },
+    json: JSON_OPTION,
+  },
   details:
     'Exits 1 when a finding is an error. A port that is taken is an error unless the gateway itself is running there.',
   run,
@@ -32,6 +50,7 @@ const PROBE_TIMEOUT_MS = 5000;
 
 async function run(invocation: Invocation): Promise<number> {
   const { options, cwd, env, terminal } = invocation;
+  if (flag(options, 'hash-password')) return printHash(terminal);
   const findings: Finding[] = [];
   const add = (finding: Finding) => {
     findings.push(finding);
@@ -56,6 +75,15 @@ async function run(invocation: Invocation): Promise<number> {
     await checkDestinations(loaded, env, add);
   }
   return findings.some(({ level }) => level === 'error') ? EXIT.failure : EXIT.success;
+}
+
+/** From standard input, so that the password is in no history and no process list. */
+async function printHash(terminal: Terminal): Promise<number> {
+  terminal.note('password, then Enter:');
+  const [password = ''] = readFileSync(0, 'utf8').split(/\r?\n/);
+  if (password === '') throw new UsageError('the password is empty');
+  terminal.out(await hashPassword(password));
+  return EXIT.success;
 }
 
 type Add = (finding: Finding) => void;

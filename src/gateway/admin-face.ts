@@ -37,7 +37,12 @@ export interface AdminDeps {
   readonly scp: () => StorageScp | undefined;
   /** There may be something to process or to send. */
   readonly wake: () => void;
-  readonly explainWith: { readonly profile: string; readonly key: Uint8Array };
+  readonly explainWith: {
+    readonly profile: string;
+    /** That sources pick, by name. */
+    readonly profiles: Readonly<Record<string, string>>;
+    readonly key: Uint8Array;
+  };
 }
 
 const PREVIEW_BYTES_MAX = 64 * 1024 * 1024;
@@ -148,9 +153,10 @@ export class AdminFace implements GatewayAdmin {
     await this.#deps.store.note('instance.explained', `by ${by}`, id);
     const source = this.#deps.spool.openReceived(row.location);
     try {
-      const { profile, key } = this.#deps.explainWith;
+      const { profile, profiles, key } = this.#deps.explainWith;
+      const text = row.profile === undefined ? profile : (profiles[row.profile] ?? profile);
       return explain(source, {
-        profile: compileProfile(profile),
+        profile: compileProfile(text),
         key: { bytes: customerKey(key, row.customer), generation: 1 },
       });
     } finally {

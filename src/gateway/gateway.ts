@@ -12,6 +12,7 @@ import { systemClock, systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
+import { compileProfile } from '../deid/profile.ts';
 import { BREAKER_OPTIONS } from '../delivery/breaker.ts';
 import { CommitmentReporter } from '../dimse/commitment-reporter.ts';
 import { StorageScp } from '../dimse/storage-scp.ts';
@@ -87,7 +88,7 @@ export class Gateway {
       host: configuration.dicom.host,
       scp: () => scp,
       wake: () => parts.prepare.wake(),
-      explainWith: { profile: parts.profile, key: parts.key },
+      explainWith: { profile: parts.profile, profiles: pickedProfiles(options.loaded), key: parts.key },
     });
     parts.observe = () => admin.observe();
     options.logger.log('info', 'gateway.started', {
@@ -164,6 +165,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     dataDir,
     key,
     profile,
+    profiles: pickedProfiles(options.loaded),
     logger,
     crosswalkPublicKey: publicKeyOf(options.loaded),
   });
@@ -243,6 +245,15 @@ function openKey({ loaded }: GatewayOptions, dataExist: boolean): Uint8Array {
   return loadOrMakeKey({ path, dataExist, random: systemRandom }).key;
 }
 
+/** Of called AE titles, by name; compiled here once, so that a mistake stops the start. @throws DEID_PROFILE_INVALID */
+function pickedProfiles({ configuration, baseDir }: LoadedConfiguration): Readonly<Record<string, string>> {
+  const names = configuration.dicom.aeTitles.flatMap(({ profile }) => profile ?? []);
+  const texts = Object.fromEntries(names.map((name) => [name, profileText(name, baseDir)]));
+  for (const text of [profileText(configuration.deidentification.profile, baseDir), ...Object.values(texts)])
+    compileProfile(text);
+  return texts;
+}
+
 /** Read and tried at start-up: a key that cannot be used must not show at the first instance. */
 function publicKeyOf({ configuration, baseDir }: LoadedConfiguration): string | undefined {
   const { crosswalk } = configuration.deidentification;
@@ -259,7 +270,14 @@ function publicKeyOf({ configuration, baseDir }: LoadedConfiguration): string | 
 
 function openPool(
   configuration: Configuration,
-  given: { dataDir: string; key: Uint8Array; profile: string; crosswalkPublicKey: string | undefined; logger: Logger },
+  given: {
+    dataDir: string;
+    key: Uint8Array;
+    profile: string;
+    profiles: Readonly<Record<string, string>>;
+    crosswalkPublicKey: string | undefined;
+    logger: Logger;
+  },
 ): WorkerPool<ProcessJob, ProcessOutcome> {
   const { rendering, rules } = configuration;
   const { format, quality, onUnrepresentable, maxEdge } = rendering;
@@ -268,6 +286,7 @@ function openPool(
     key: given.key,
     keyGeneration: 1,
     profile: given.profile,
+    profiles: given.profiles,
     rules: rules.map(({ name, when, action, destinations }) => ({
       name,
       when,

@@ -7,6 +7,8 @@ export interface ProcessJob {
   readonly id: InstanceId;
   readonly customer: string;
   readonly sourceName: string;
+  /** As the source picked it; undefined: the site's own. */
+  readonly profile: string | undefined;
   /** Where the identified bytes are. */
   readonly location: string;
   /** Names the prepared output of this try, so that a crashed try cannot be mistaken for it. */

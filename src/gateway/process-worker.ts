@@ -1,8 +1,9 @@
 /** The worker thread's side of `worker-pool.ts`: opens what it needs once, then processes one job after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemRandom } from '../core/clock.ts';
+import { LetheError } from '../core/errors.ts';
 import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
-import { compileProfile } from '../deid/profile.ts';
+import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 import type { RenderOptions } from '../imaging/render.ts';
 import { keepCrosswalk } from '../queue/local-crosswalk.ts';
 import { LocalPreparedArea } from '../queue/local-prepared.ts';
@@ -17,13 +18,29 @@ export interface ProcessWorkerData {
   readonly dataDir: string;
   readonly key: Uint8Array;
   readonly keyGeneration: number;
-  /** A built-in profile's name, or the text of a profile. */
+  /** The site's own profile: a built-in one's name, or the text of one. */
   readonly profile: string;
+  /** Those that called AE titles pick, by the name in the configuration. */
+  readonly profiles: Readonly<Record<string, string>>;
   readonly rules: readonly Rule[];
   readonly rendering: Omit<RenderOptions, 'onFrameStart'>;
   readonly pixels: PixelPolicy;
   /** PEM text; undefined: no crosswalk is kept. */
   readonly crosswalkPublicKey: string | undefined;
+}
+
+/** All are compiled at start-up: a mistake in one must not show at the thousandth instance. */
+function profiles(data: ProcessWorkerData): (name: string | undefined) => CompiledProfile {
+  const own = compileProfile(data.profile);
+  const picked = new Map(Object.entries(data.profiles).map(([name, text]) => [name, compileProfile(text)]));
+  return (name) => {
+    const profile = name === undefined ? own : picked.get(name);
+    if (profile === undefined)
+      throw new LetheError('DEID_PROFILE_INVALID', {
+        problem: 'the profile that the source picked is no longer configured',
+      });
+    return profile;
+  };
 }
 
 function crosswalkTo(dataDir: string, publicKeyPem: string) {
@@ -36,7 +53,7 @@ if (port !== null) {
   const data = workerData as ProcessWorkerData;
   const area = new LocalPreparedArea(data.dataDir);
   const options = {
-    profile: compileProfile(data.profile),
+    profileOf: profiles(data),
     rules: compileRules(data.rules),
     rendering: data.rendering,
     pixels: data.pixels,

@@ -22,7 +22,8 @@ import { type CompiledRule, inspect } from './inspect.ts';
 import type { ProcessJob, ProcessOutcome } from './process-job.ts';
 
 export interface ProcessOptions {
-  readonly profile: CompiledProfile;
+  /** By the name that a source picks; undefined names the site's own. @throws CONFIG_INVALID for a name that is none */
+  profileOf(name: string | undefined): CompiledProfile;
   readonly rules: readonly CompiledRule[];
   readonly rendering: RenderOptions;
   readonly pixels: PixelPolicy;
@@ -63,15 +64,15 @@ export async function processInstance(
       const deidentified = await deidentifyInto(pack, received, part10, {
         ...options,
         key,
+        profile: options.profileOf(job.profile),
         source: job.sourceName,
         crosswalk: deps.crosswalk,
       });
       const output = pack.source(DICOM_FILE);
       verifyObject(output, deidentified);
       const images = await renderInto(pack, output, {
-        ...options,
+        rendering: options.rendering,
         key,
-        source: job.sourceName,
         deidentified,
         onProgress: deps.onProgress,
       });
@@ -90,6 +91,7 @@ export async function processInstance(
 
 interface KeyedOptions extends ProcessOptions {
   readonly key: PseudonymKey;
+  readonly profile: CompiledProfile;
   /** For profile rules that look at where an instance came from. */
   readonly source: string;
   readonly crosswalk?: ProcessDeps['crosswalk'] | undefined;
@@ -132,7 +134,7 @@ function verifyPayload(manifest: PreparedManifest, { identity }: Deidentificatio
 async function renderInto(
   pack: PreparedPack,
   output: ByteSource,
-  options: KeyedOptions & { deidentified: Deidentification; onProgress: () => void },
+  options: Pick<KeyedOptions, 'key' | 'rendering'> & { deidentified: Deidentification; onProgress: () => void },
 ): Promise<PreparedImage[]> {
   const part10 = readPart10(output);
   const images: PreparedImage[] = [];

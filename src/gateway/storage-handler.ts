@@ -48,6 +48,7 @@ class SpooledAssociation implements StorageAssociation {
       sopInstanceUid,
       transferSyntaxUid,
       priority: request.priority === 'high' ? 'high' : 'normal',
+      ...(this.#facts.profile === undefined ? {} : { profile: this.#facts.profile }),
       facts: {
         calledAeTitle,
         ...(request.moveOriginatorAeTitle === undefined

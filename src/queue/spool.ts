@@ -25,6 +25,8 @@ export interface ReceivedRecord {
   readonly receivedAtMs: number;
   /** `high` for C-STORE priority HIGH (STAT), else `normal`. */
   readonly priority: 'high' | 'normal';
+  /** De-identification profile where the source picks one. */
+  readonly profile?: string;
   /** More facts by name (called AE title, move originator, ...); small. */
   readonly facts?: Readonly<Record<string, string>>;
 }

@@ -26,6 +26,7 @@ export const INSTANCE_COLUMNS = [
   'series_key',
   'prepared_bytes',
   'settled_at_ms',
+  'profile',
 ] as const;
 
 export const DELIVERY_COLUMNS = [
@@ -60,6 +61,7 @@ export function instanceOf(row: Row): InstanceRow {
     digest: text(row, 'digest'),
     receivedAtMs: number(row, 'received_at_ms'),
     priority: priorityOf(row),
+    profile: optional(row, 'profile'),
     state: text(row, 'state') as InstanceState,
     reason: optional(row, 'reason'),
     reasonDetail: optional(row, 'reason_detail'),

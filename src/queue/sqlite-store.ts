@@ -58,8 +58,8 @@ export class SqliteStore implements Store {
       }
       this.#database.run(
         `INSERT INTO instance (id, customer, source_kind, source_name, sop_class_uid, sop_instance_uid, study_instance_uid,
-           transfer_syntax_uid, bytes, digest, received_at_ms, urgent, state, location)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'received', ?)`,
+           transfer_syntax_uid, bytes, digest, received_at_ms, urgent, state, location, profile)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'received', ?, ?)`,
         record.id,
         record.customer,
         record.sourceKind,
@@ -73,6 +73,7 @@ export class SqliteStore implements Store {
         record.receivedAtMs,
         record.priority === 'high' ? 1 : 0,
         location,
+        record.profile ?? null,
       );
       this.#audit('instance.received', record.id, `${record.sourceKind} sha256:${digest}`);
       return { kind: 'accepted' };

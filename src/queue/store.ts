@@ -27,6 +27,8 @@ export interface InstanceRow {
   readonly digest: string;
   readonly receivedAtMs: number;
   readonly priority: 'high' | 'normal';
+  /** Picked by the source; undefined: the site's own. */
+  readonly profile: string | undefined;
   readonly state: InstanceState;
   /** Error code and path-only detail of why it is held, or the rule that discarded it. */
   readonly reason: string | undefined;

@@ -106,3 +106,21 @@ test('SIGTERM ends the gateway with exit code 0', async (t) => {
   const rig = await startRig(t);
   assert.equal(await rig.kill('SIGTERM'), 0);
 });
+
+test('a further called AE title picks customer and profile', { skip: skipWithoutProgram('storescu') }, async (t) => {
+  const dicom = { aeTitles: [{ aeTitle: 'NORTH', customer: 'north', profile: 'seed' }] };
+  const rig = await startRig(t, { configuration: { dicom } });
+  const paths = await writeSamples(join(rig.dir, 'samples'));
+  const report = paths.at(-1) ?? '';
+  await run('storescu', ['-aec', 'NORTH', '127.0.0.1', String(rig.dicomPort), report]);
+  await rig.quiet();
+  const { instances } = await rig.get<{ instances: { customer: string; delivered: boolean }[] }>('/api/v1/instances');
+  assert.deepEqual(
+    instances.map(({ customer, delivered }) => [customer, delivered]),
+    [['north', true]],
+  );
+  // The profile `seed` hides name, ID and birth date alone; the default one would have removed the institution.
+  const kept = everythingUnder(rig.backendDir).toString('latin1');
+  assert.equal(kept.includes('Saint Lethe Hospital'), true);
+  assert.equal(kept.includes(PEOPLE.chest.patientId), false);
+});

@@ -84,7 +84,7 @@ CREATE TABLE instance (
   prepared_bytes INTEGER,
   -- When nothing was owed any more; NULL while something is.
   settled_at_ms INTEGER
-) STRICT, WITHOUT ROWID;
+, profile TEXT) STRICT, WITHOUT ROWID;
 
 CREATE TABLE instance_count (state TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
