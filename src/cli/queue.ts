@@ -110,6 +110,7 @@ async function act(
   terminal.out(
     `  ${detail.sopClassName}, ${bytesText(detail.bytes)}, ${detail.images} images, customer ${detail.customer}, from ${detail.sourceKind} ${detail.sourceName}`,
   );
+  if (detail.pixels !== undefined) terminal.out(`  pixels ${detail.pixels}`);
   for (const one of detail.deliveries)
     terminal.out(
       `  -> ${one.destination}: ${one.state}, ${one.attempts} attempts ${one.reason ?? ''} ${one.reasonDetail ?? ''}`,

@@ -23,6 +23,8 @@ export interface PreparedManifest {
   /** SHA-256 (hex) of that file. */
   readonly digest: string;
   readonly images: readonly PreparedImage[];
+  /** For the record, not for destinations: what was decided about text in the pixels, and why. */
+  readonly pixels?: string;
 }
 
 /** One rendered frame. The numbers describe the image file that is sent, not the original (see the contract). */

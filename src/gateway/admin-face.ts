@@ -206,6 +206,7 @@ export class AdminFace implements GatewayAdmin {
 
 export function summaryOf(row: InstanceRow): InstanceSummary {
   const known = row.reason !== undefined && row.reason in ERRORS ? ERRORS[row.reason as ErrorCode].message : undefined;
+  const manifest = row.prepared === undefined ? undefined : (JSON.parse(row.prepared.manifest) as PreparedManifest);
   return {
     id: row.id,
     customer: row.customer,
@@ -220,6 +221,7 @@ export function summaryOf(row: InstanceRow): InstanceSummary {
     reason: row.reason,
     reasonDetail: row.reasonDetail,
     advice: known,
-    images: row.prepared === undefined ? 0 : (JSON.parse(row.prepared.manifest) as PreparedManifest).images.length,
+    images: manifest?.images.length ?? 0,
+    pixels: manifest?.pixels,
   };
 }

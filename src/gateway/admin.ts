@@ -25,6 +25,8 @@ export interface InstanceSummary {
   /** The error table's sentence for the reason: what to do. */
   readonly advice: string | undefined;
   readonly images: number;
+  /** What was decided about text in the pixels and why; undefined until it is prepared. */
+  readonly pixels: string | undefined;
 }
 
 export interface InstanceDetail extends InstanceSummary {

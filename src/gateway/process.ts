@@ -103,7 +103,7 @@ async function deidentifyInto(
   received: ByteSource,
   part10: Part10File,
   options: KeyedOptions,
-): Promise<Deidentification> {
+): Promise<Deidentification & { readonly pixels: string }> {
   const cleaned = await cleanPixels(part10, options.pixels);
   if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
   const file = pack.file(DICOM_FILE);
@@ -116,7 +116,7 @@ async function deidentifyInto(
     ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
   });
   file.end();
-  return result;
+  return { ...result, pixels: `${cleaned.decision}: ${cleaned.reason}` };
 }
 
 /** The identifiers of this instance are searched for in everything about to leave; one hit holds it. */
@@ -165,8 +165,11 @@ async function renderInto(
   return images;
 }
 
-function manifestOf(deidentified: Deidentification, images: readonly PreparedImage[]): PreparedManifest {
-  const { pseudonyms, sopClassUid, transferSyntaxUid, modality, digest } = deidentified;
+function manifestOf(
+  deidentified: Deidentification & { readonly pixels: string },
+  images: readonly PreparedImage[],
+): PreparedManifest {
+  const { pseudonyms, sopClassUid, transferSyntaxUid, modality, digest, pixels } = deidentified;
   return {
     ...pseudonyms,
     sopClassUid,
@@ -175,6 +178,7 @@ function manifestOf(deidentified: Deidentification, images: readonly PreparedIma
     dicomFile: DICOM_FILE,
     digest,
     images,
+    pixels,
   };
 }
 
