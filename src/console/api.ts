@@ -2,7 +2,7 @@
  * The console's API under `/api/v1`, described by its own OpenAPI document at `/api/v1/openapi.json`. Lists hold no value
  * of an element; what does (the ledger's Study Instance UIDs, explain) asks for the `privacy` role.
  */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { LetheError } from '../core/errors.ts';
@@ -10,9 +10,7 @@ import { isInstanceId } from '../core/identifier.ts';
 import { VERSION } from '../core/version.ts';
 import type { GatewayAdmin, InstanceDetail } from '../gateway/admin.ts';
 import type { Access, Principal } from './auth.ts';
-import type { Guarded } from './server.ts';
-
-type Guard = (access: Access, handler: Guarded) => (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+import type { Guard, Guarded } from './server.ts';
 
 interface Route {
   readonly method: 'get' | 'post';

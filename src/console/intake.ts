@@ -39,7 +39,12 @@ export interface IntakeRequest {
 export async function receiveInstances(request: IntakeRequest, admin: GatewayAdmin): Promise<IntakeAnswer> {
   checkCoding(request.contentEncoding);
   const type = parseMediaType(request.contentType ?? '');
-  if (type?.essence !== 'multipart/form-data') return answerOf([await receiveOne(request, request.body, admin)]);
+  if (type?.essence !== 'multipart/form-data') {
+    if ((request.contentLength ?? 0) > request.bodyLimitBytes) {
+      throw new LetheError('HTTP_BODY_TOO_LARGE', { limitBytes: request.bodyLimitBytes });
+    }
+    return answerOf([await receiveOne(request, request.body, admin)]);
+  }
   const boundary = type.parameters.get('boundary') ?? '';
   const results: ReceiveResult[] = [];
   for await (const part of readParts(request.body, boundary, { partCountMax: PART_COUNT_MAX })) {
@@ -63,22 +68,23 @@ export function checkCoding(contentEncoding: string | undefined): void {
 
 /** One instance into custody; a refusal is a result, a broken request or connection is thrown. */
 export async function receiveOne(
-  request: Pick<IntakeRequest, 'origin' | 'bodyLimitBytes' | 'contentLength'>,
+  request: Pick<IntakeRequest, 'origin' | 'bodyLimitBytes'>,
   body: AsyncIterable<Uint8Array>,
   admin: GatewayAdmin,
 ): Promise<ReceiveResult> {
   const limited = new LimitedBody(body, request.bodyLimitBytes);
+  let failure: unknown;
   try {
-    return await admin.receive(limited.bytes(), request.origin);
-  } catch (error) {
+    const result = await admin.receive(limited.bytes(), request.origin);
     // Whatever the receiver made of it: when the bytes themselves failed, that is the cause.
-    const cause = limited.failure ?? error;
-    if (cause instanceof LetheError && cause.code !== 'HTTP_BODY_TOO_LARGE' && cause.code.startsWith('HTTP_'))
-      throw cause;
-    const problem = problemOf(cause);
-    if (problem.code === 'HTTP_BODY_INCOMPLETE') throw cause;
-    return { status: 'refused', code: problem.code, message: problem.title, httpStatus: problem.status };
+    if (limited.failure === undefined) return result;
+    failure = limited.failure;
+  } catch (error) {
+    failure = limited.failure ?? error;
   }
+  const problem = problemOf(failure);
+  if (problem.code.startsWith('HTTP_') && problem.code !== 'HTTP_BODY_TOO_LARGE') throw failure;
+  return { status: 'refused', code: problem.code, message: problem.title, httpStatus: problem.status };
 }
 
 /** Counts what passes, and remembers why the bytes ended early. */

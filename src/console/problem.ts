@@ -40,7 +40,8 @@ function detailText(error: LetheError): string {
 /** The framework's own refusals carry a `statusCode`; a broken connection an `ECONNRESET`. All else is our bug. */
 function fromFramework(error: unknown): LetheError {
   const { statusCode, code, validation } = errorFacts(error);
-  if (code === 'ECONNRESET') return new LetheError('HTTP_BODY_INCOMPLETE', {}, { cause: error });
+  if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE')
+    return new LetheError('HTTP_BODY_INCOMPLETE', {}, { cause: error });
   if (validation !== undefined) return new LetheError('HTTP_REQUEST_INVALID', { field: validation });
   const byStatus = statusCode === undefined ? undefined : CODE_OF_STATUS[statusCode];
   return byStatus === undefined ? toLetheError(error) : new LetheError(byStatus, {}, { cause: error });

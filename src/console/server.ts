@@ -3,20 +3,19 @@
  * instances are streamed, never collected; everything else is small and bounded. Loopback only unless there are users.
  */
 import { readFileSync } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Clock } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { GatewayAdmin, ReceiveOrigin } from '../gateway/admin.ts';
+import type { GatewayAdmin } from '../gateway/admin.ts';
 import { registerApi } from './api.ts';
 import { type Access, Authenticator, type HttpUser, type Principal } from './auth.ts';
 import { checkHost, checkOrigin, isLoopback, securityHeaders } from './guard.ts';
-import { receiveInstances } from './intake.ts';
+import { RETRY_AFTER_SECONDS, registerIntake } from './intake-routes.ts';
 import { PROBLEM_MEDIA_TYPE, problemOf } from './problem.ts';
-import { storeInstances } from './stow.ts';
+import { leaveBodiesOnTheWire } from './request-body.ts';
 
 export interface HttpServerOptions {
   readonly host: string;
@@ -28,6 +27,10 @@ export interface HttpServerOptions {
   readonly bodyLimitBytes: number;
   /** Names beside loopback and addresses under which browsers may reach the console. */
   readonly allowedHosts?: readonly string[];
+  /** A connection on which nothing moves for so long is closed. */
+  readonly idleMs?: number;
+  /** How long `close` waits for requests in hand before it cuts them; what was not answered was not promised. */
+  readonly closeGraceMs?: number;
 }
 
 export interface HttpServerDeps {
@@ -47,9 +50,10 @@ const ASSETS: readonly (readonly [path: string, file: string, type: string])[] =
   ['/icon.svg', 'icon.svg', 'image/svg+xml'],
   ['/app.js', 'app.ts', 'text/javascript; charset=utf-8'],
 ];
-const RETRY_AFTER_SECONDS = 30;
-const CUSTOMER = /^[a-zA-Z0-9_.-]{1,64}$/;
-const DEFAULT_CUSTOMER = 'default';
+const IDLE_MS_DEFAULT = 120_000;
+const CLOSE_GRACE_MS_DEFAULT = 5_000;
+/** Beyond this new connections are closed at once: each may hold a file of the spool open. */
+const CONNECTIONS_MAX = 256;
 
 /** @throws CONFIG_INVALID where the port is taken or users are missing beyond loopback */
 export async function startHttp(
@@ -66,6 +70,11 @@ export async function startHttp(
 
 /** What a route handler gets besides the request: who asks, after the checks that every request passes. */
 export type Guarded = (request: FastifyRequest, reply: FastifyReply, principal: Principal) => Promise<unknown>;
+/** Makes a route's handler out of one that wants the right `access`. */
+export type Guard = (
+  access: Access,
+  handler: Guarded,
+) => (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 class ConsoleServer {
   readonly #options: HttpServerOptions;
@@ -81,8 +90,8 @@ class ConsoleServer {
     this.#authenticator = new Authenticator(options.users, deps.clock);
     this.#app = fastify({
       ...(options.tls === undefined ? {} : { https: { ...options.tls, minVersion: 'TLSv1.2' as const } }),
-      bodyLimit: 64 * 1024, // of JSON; instances are not parsed here
       forceCloseConnections: 'idle',
+      connectionTimeout: options.idleMs ?? IDLE_MS_DEFAULT,
       routerOptions: { maxParamLength: 200 },
     }) as unknown as FastifyInstance;
     this.#prepare();
@@ -103,20 +112,24 @@ class ConsoleServer {
     const address = this.#app.server.address();
     return {
       port: typeof address === 'object' && address !== null ? address.port : port,
-      close: () => this.#app.close(),
+      close: () => this.#close(),
     };
+  }
+
+  async #close(): Promise<void> {
+    const graceMs = this.#options.closeGraceMs ?? CLOSE_GRACE_MS_DEFAULT;
+    const cut = setTimeout(() => this.#app.server.closeAllConnections(), graceMs);
+    try {
+      await this.#app.close();
+    } finally {
+      clearTimeout(cut);
+    }
   }
 
   #prepare(): void {
     const headers = securityHeaders(this.#options.tls !== undefined);
-    // Bodies of any type are left on the wire for the handler that streams them; JSON alone is parsed.
-    this.#app.removeAllContentTypeParsers();
-    this.#app.addContentTypeParser(
-      'application/json',
-      { parseAs: 'string' },
-      this.#app.getDefaultJsonParser('error', 'error'),
-    );
-    this.#app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+    this.#app.server.maxConnections = CONNECTIONS_MAX;
+    leaveBodiesOnTheWire(this.#app);
     this.#app.addHook('onRequest', async (request, reply) => {
       reply.headers(headers);
       if (this.#options.users.length === 0) checkHost(request.headers, this.#options.allowedHosts ?? []);
@@ -133,7 +146,7 @@ class ConsoleServer {
     if (problem.status >= 500)
       this.#deps.logger.log('error', 'http.failed', { ...fields, code: problem.code as never });
     else this.#deps.logger.log('debug', 'http.refused', { ...fields, remote: request.ip });
-    if (problem.status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
+    if (problem.status === 503 || problem.status === 429) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
     if (problem.status === 401) reply.header('www-authenticate', 'Basic realm="lethe", charset="UTF-8"');
     return reply.status(problem.status).type(PROBLEM_MEDIA_TYPE).send(problem);
   }
@@ -158,16 +171,6 @@ class ConsoleServer {
         reply.type('text/plain; version=0.0.4; charset=utf-8').send(await this.#admin.metrics()),
       ),
     );
-    app.post(
-      '/receive_dicom',
-      this.#guard('send', (request, reply, principal) => this.#receive(request, reply, principal)),
-    );
-    for (const path of ['/dicom-web/studies', '/dicom-web/studies/:study']) {
-      app.post(
-        path,
-        this.#guard('send', (request, reply, principal) => this.#stow(request, reply, principal)),
-      );
-    }
     for (const [path, file, type] of ASSETS) {
       const text = asset(file);
       app.get(
@@ -175,47 +178,10 @@ class ConsoleServer {
         this.#guard('view', async (_request, reply) => reply.type(type).header('cache-control', 'no-cache').send(text)),
       );
     }
-    registerApi(app, this.#admin, (access, handler) => this.#guard(access, handler));
+    const guard: Guard = (access, handler) => this.#guard(access, handler);
+    registerIntake(app, this.#admin, { guard, bodyLimitBytes: this.#options.bodyLimitBytes });
+    registerApi(app, this.#admin, guard);
   }
-
-  async #receive(request: FastifyRequest, reply: FastifyReply, principal: Principal): Promise<FastifyReply> {
-    const answer = await receiveInstances({ ...this.#intake(request, principal, 'http') }, this.#admin);
-    if (answer.status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
-    return reply.status(answer.status).send(answer.body);
-  }
-
-  async #stow(request: FastifyRequest, reply: FastifyReply, principal: Principal): Promise<FastifyReply> {
-    const { study } = request.params as { study?: string };
-    const answer = await storeInstances({ ...this.#intake(request, principal, 'stow'), study }, this.#admin);
-    if (answer.status === 503) reply.header('retry-after', String(RETRY_AFTER_SECONDS));
-    return reply
-      .status(answer.status)
-      .type('application/dicom+json')
-      .send(Buffer.from(JSON.stringify(answer.body)));
-  }
-
-  #intake(request: FastifyRequest, principal: Principal, kind: 'http' | 'stow') {
-    const length = request.headers['content-length'];
-    return {
-      contentType: request.headers['content-type'],
-      contentLength: length === undefined ? undefined : Number(length),
-      contentEncoding: request.headers['content-encoding'],
-      body: request.raw as IncomingMessage,
-      origin: originOf(request, principal, kind),
-      bodyLimitBytes: this.#options.bodyLimitBytes,
-    };
-  }
-}
-
-/** Customer: the user's own, else what the request names (`customer` in the query), else the default one. */
-function originOf(request: FastifyRequest, principal: Principal, kind: ReceiveOrigin['kind']): ReceiveOrigin {
-  const asked = (request.query as { customer?: unknown }).customer;
-  if (asked !== undefined && (typeof asked !== 'string' || !CUSTOMER.test(asked)))
-    throw new LetheError('HTTP_CUSTOMER_UNKNOWN');
-  if (principal.customer !== undefined && asked !== undefined && asked !== principal.customer)
-    throw new LetheError('HTTP_FORBIDDEN', { access: 'customer' });
-  const name = principal.authenticated ? principal.name : request.ip;
-  return { kind, name, customer: principal.customer ?? asked ?? DEFAULT_CUSTOMER };
 }
 
 /** The page's script is written in TypeScript and sent without its types. */

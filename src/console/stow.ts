@@ -1,38 +1,46 @@
 /**
- * STOW-RS, PS3.18 §10.5: `multipart/related; type="application/dicom"`, each part one Part 10 file, streamed. The answer is
- * the Store Instances Response Module (PS3.18 Annex I) as DICOM JSON: what was referenced, what failed and why. 200 when
- * all are in custody, 202 when some are, 409 when none is, 503 when the reason is that we have no room.
+ * STOW-RS, PS3.18 §10.5: `multipart/related; type="application/dicom"`, each part one Part 10 file, streamed. The answer
+ * is the Store Instances Response Module (PS3.18 Annex I) as DICOM JSON: what was stored, what failed and why.
+ *
+ * Status (PS3.18 Table 10.5.3-1): 200 all in custody; 202 some; 400 none, every one for its syntax; 409 none, for other or
+ * several reasons. 503 with Retry-After when the reason is that we have no room: the rest of the request was not read, so
+ * it names only what came before, and the sender repeats it whole (what is in custody is recognised).
  */
-import { ERRORS, type ErrorCode, LetheError } from '../core/errors.ts';
+import { ERRORS, LetheError } from '../core/errors.ts';
 import type { GatewayAdmin, ReceiveResult } from '../gateway/admin.ts';
 import { checkCoding, type IntakeRequest, isRetry, PART_COUNT_MAX, receiveOne } from './intake.ts';
 import { parseMediaType } from './media-type.ts';
 import { readParts } from './multipart.ts';
 
+/** DICOM JSON Model (PS3.18 Annex F) of the attributes this module needs. */
+interface JsonAttribute {
+  readonly vr: 'SQ' | 'UI' | 'UR' | 'US';
+  readonly Value?: readonly (string | number | JsonDataSet)[];
+}
+type JsonDataSet = Readonly<Record<string, JsonAttribute>>;
+type Refused = Extract<ReceiveResult, { status: 'refused' }>;
+
 export interface StowAnswer {
   readonly status: number;
-  readonly body: Readonly<Record<string, unknown>>;
+  readonly body: JsonDataSet;
 }
 
-const REFERENCED_SOP_SEQUENCE = '00081199';
-const FAILED_SOP_SEQUENCE = '00081198';
+// Store Instances Response Module, PS3.18 Table I.1-1.
+const REFERENCED_SOP_CLASS_UID = '00081150';
 const REFERENCED_SOP_INSTANCE_UID = '00081155';
+const RETRIEVE_URL = '00081190';
 const FAILURE_REASON = '00081197';
+const FAILED_SOP_SEQUENCE = '00081198';
+const REFERENCED_SOP_SEQUENCE = '00081199';
+const OTHER_FAILURES_SEQUENCE = '0008119A';
 const CANNOT_UNDERSTAND = 0xc000; // PS3.18 Table I.2-2
 
 /** @throws HTTP_MEDIA_TYPE_UNSUPPORTED, HTTP_MULTIPART_MALFORMED, HTTP_REQUEST_INVALID */
-export async function storeInstances(
-  request: IntakeRequest & { readonly study: string | undefined },
-  admin: GatewayAdmin,
-): Promise<StowAnswer> {
+export async function storeInstances(request: IntakeRequest, admin: GatewayAdmin): Promise<StowAnswer> {
   checkCoding(request.contentEncoding);
-  const type = parseMediaType(request.contentType ?? '');
-  if (type?.essence !== 'multipart/related')
-    throw new LetheError('HTTP_MEDIA_TYPE_UNSUPPORTED', { expected: 'multipart/related' });
+  const boundary = boundaryOf(request.contentType);
   const results: ReceiveResult[] = [];
-  for await (const part of readParts(request.body, type.parameters.get('boundary') ?? '', {
-    partCountMax: PART_COUNT_MAX,
-  })) {
+  for await (const part of readParts(request.body, boundary, { partCountMax: PART_COUNT_MAX })) {
     const result = await receiveOne(request, part.body, admin);
     results.push(result);
     if (isRetry(result)) break;
@@ -41,29 +49,55 @@ export async function storeInstances(
   return answerOf(results);
 }
 
-function answerOf(results: readonly ReceiveResult[]): StowAnswer {
-  const stored = results.filter((result) => result.status !== 'refused');
-  const failed = results.filter((result) => result.status === 'refused');
-  const body: Record<string, unknown> = {};
-  if (stored.length > 0) {
-    body[REFERENCED_SOP_SEQUENCE] = {
-      vr: 'SQ',
-      Value: stored.map(({ sopInstanceUid }) => ({
-        [REFERENCED_SOP_INSTANCE_UID]: { vr: 'UI', Value: [sopInstanceUid] },
-      })),
-    };
+/** Metadata and bulk data apart (PS3.18 §8.7.3) are not taken. Tolerance: `type` left out means application/dicom. */
+function boundaryOf(contentType: string | undefined): string {
+  const type = parseMediaType(contentType ?? '');
+  const partType = type?.parameters.get('type')?.toLowerCase() ?? 'application/dicom';
+  if (type?.essence !== 'multipart/related' || partType !== 'application/dicom') {
+    throw new LetheError('HTTP_MEDIA_TYPE_UNSUPPORTED', { expected: 'multipart/related; type="application/dicom"' });
   }
-  if (failed.length > 0)
-    body[FAILED_SOP_SEQUENCE] = {
-      vr: 'SQ',
-      Value: failed.map(({ code }) => ({ [FAILURE_REASON]: { vr: 'US', Value: [reasonOf(code)] } })),
-    };
-  if (failed.length === 0) return { status: 200, body };
-  if (failed.some(isRetry)) return { status: 503, body };
-  return { status: stored.length > 0 ? 202 : 409, body };
+  return type.parameters.get('boundary') ?? '';
 }
 
-function reasonOf(code: string): number {
-  const row = code in ERRORS ? ERRORS[code as ErrorCode] : undefined;
-  return (row !== undefined && 'dimseStatus' in row ? row.dimseStatus : undefined) ?? CANNOT_UNDERSTAND;
+function answerOf(results: readonly ReceiveResult[]): StowAnswer {
+  const stored = results.filter((result) => result.status !== 'refused');
+  const refused = results.filter((result) => result.status === 'refused');
+  const named = refused.filter(({ sopInstanceUid }) => sopInstanceUid !== undefined);
+  const unnamed = refused.filter(({ sopInstanceUid }) => sopInstanceUid === undefined);
+  const body: JsonDataSet = {
+    // Type 2: what is received is not offered for retrieval.
+    [RETRIEVE_URL]: { vr: 'UR' },
+    ...sequence(REFERENCED_SOP_SEQUENCE, stored.map(reference)),
+    ...sequence(
+      FAILED_SOP_SEQUENCE,
+      named.map((one) => ({ ...reference(one), ...failureReason(one) })),
+    ),
+    ...sequence(OTHER_FAILURES_SEQUENCE, unnamed.map(failureReason)),
+  };
+  return { status: statusOf(stored.length, refused), body };
+}
+
+function statusOf(storedCount: number, refused: readonly Refused[]): number {
+  if (refused.length === 0) return 200;
+  if (refused.some(isRetry)) return 503;
+  if (storedCount > 0) return 202;
+  return refused.every(({ httpStatus }) => httpStatus === 400) ? 400 : 409;
+}
+
+function sequence(tag: string, items: readonly JsonDataSet[]): JsonDataSet {
+  return items.length === 0 ? {} : { [tag]: { vr: 'SQ', Value: items } };
+}
+
+function reference({ sopClassUid, sopInstanceUid }: { sopClassUid?: string; sopInstanceUid?: string }): JsonDataSet {
+  return {
+    ...(sopClassUid !== undefined && { [REFERENCED_SOP_CLASS_UID]: { vr: 'UI', Value: [sopClassUid] } }),
+    ...(sopInstanceUid !== undefined && { [REFERENCED_SOP_INSTANCE_UID]: { vr: 'UI', Value: [sopInstanceUid] } }),
+  };
+}
+
+/** The status that C-STORE answers for the same cause: PS3.18 Table I.2-2 takes its values from there. */
+function failureReason({ code }: Refused): JsonDataSet {
+  const row = Object.entries(ERRORS).find(([name]) => name === code)?.[1];
+  const status = row !== undefined && 'dimseStatus' in row ? row.dimseStatus : CANNOT_UNDERSTAND;
+  return { [FAILURE_REASON]: { vr: 'US', Value: [status] } };
 }
