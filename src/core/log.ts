@@ -27,6 +27,7 @@ export interface LogEvents {
   'gateway.stopped': { parked: number };
   'gateway.warning': { what: string; code?: ErrorCode };
   'recovery.finished': { found: number; requeued: number; repaired: number; removed: number; lost: number };
+  'recovery.torn': InstanceFields;
   'association.accepted': AssociationFields & { contexts: number };
   'association.rejected': AssociationFields & { result: number; source: number; reason: number };
   'association.released': AssociationFields & { instances: number; bytes: number };

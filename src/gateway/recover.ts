@@ -1,6 +1,6 @@
 /**
  * What a start does before it takes anything: the journal (the spool's records) and the index (the store's rows) are
- * brought together. A record without a row gets one; a row whose bytes are gone is held with that reason, unless it was
+ * brought together. A record without a row gets one if its data are whole; a row whose bytes are gone is held with that reason, unless it was
  * settled; deliveries that a crash interrupted are owed again. What was found is said.
  */
 import { LetheError } from '../core/errors.ts';
@@ -14,7 +14,7 @@ export interface Recovery {
   readonly found: number;
   /** Rows made anew from the journal. */
   readonly repaired: number;
-  /** Records that nothing owns any more (duplicates, discarded or settled instances) and that were erased. */
+  /** Records that nothing owns any more (duplicates, discarded or settled instances, torn data) and that were erased. */
   readonly removed: number;
   /** Instances that are owed although their bytes are gone: held. */
   readonly lost: number;
@@ -52,12 +52,19 @@ export async function recover(deps: RecoverDeps): Promise<Recovery> {
 
 async function reconcile(
   spooled: SpooledInstance,
-  { spool, store }: RecoverDeps,
+  { spool, store, logger }: RecoverDeps,
 ): Promise<'known' | 'repaired' | 'removed'> {
   const row = await store.instance(spooled.record.id);
   if (row !== undefined) {
     if (row.location !== undefined) return 'known';
     await spool.eraseReceived(spooled.location); // erased in the store; the crash came before the spool knew
+    return 'removed';
+  }
+  // After a power cut the fixed part may be on disk without all of its data: the flush that would have allowed the
+  // answer never ended, so the sender still has the instance.
+  if (!spool.isWhole(spooled.location)) {
+    logger.log('warn', 'recovery.torn', { instance: spooled.record.id });
+    await spool.eraseReceived(spooled.location);
     return 'removed';
   }
   const outcome = await store.accept(spooled, studyOf(spool, spooled));

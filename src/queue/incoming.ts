@@ -95,8 +95,8 @@ export class SegmentIncoming implements IncomingInstance {
   }
 
   async abort(): Promise<void> {
-    if (this.#phase === 'ended') return;
-    if (this.#phase === 'open') this.#end();
+    if (this.#phase !== 'open') return; // a running commit owns the bytes: what it promises must not be discarded
+    this.#end();
     this.#failure ??= new LetheError('INVARIANT', { what: 'aborted instance used' });
     await this.#discard();
   }

@@ -2,6 +2,7 @@
  * Reading the received area: one record by its location, and all records of a segment in order. Synchronous and without
  * state, so that workers and the command line use it as the spool does.
  */
+import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { LetheError } from '../core/errors.ts';
@@ -12,6 +13,7 @@ import { SEGMENT_SUFFIX } from './segment.ts';
 import type { ReceivedRecord, SpoolLocation } from './spool.ts';
 
 const FOLDER = 'received';
+const DIGEST_CHUNK_BYTES = 1024 * 1024;
 const LOCATION = /^([0-9A-Z]{26}):([0-9]{1,15})$/;
 
 export function receivedFolder(dataDir: string): string {
@@ -45,6 +47,25 @@ export function openReceived(dataDir: string, location: SpoolLocation): OpenFile
   } catch (error) {
     closeSync(fd);
     throw diskError(error, 'read');
+  }
+}
+
+/** Whether the data on disk still have the digest in their record. @throws SPOOL_IO, SPOOL_CORRUPT */
+export function isWhole(dataDir: string, location: SpoolLocation): boolean {
+  const { segment, position } = parseLocation(location);
+  const fd = open(join(receivedFolder(dataDir), segment + SEGMENT_SUFFIX));
+  try {
+    const head = parseRecordHead(readFullySync(fd, Buffer.alloc(RECORD_FIXED_BYTES), position));
+    if (head === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'record' });
+    const end = position + recordBytes(head);
+    const hash = createHash('sha256');
+    for (let at = end - head.dataBytes; at < end; at += DIGEST_CHUNK_BYTES)
+      hash.update(readFullySync(fd, Buffer.alloc(Math.min(DIGEST_CHUNK_BYTES, end - at)), at));
+    return hash.digest('hex') === head.digest;
+  } catch (error) {
+    throw diskError(error, 'read');
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -7,7 +7,6 @@
  * last instance is erased it is unlinked, which is when identified bytes leave the disk.
  */
 
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,6 +29,7 @@ import { SegmentIncoming } from './incoming.ts';
 import { LocalPreparedArea } from './local-prepared.ts';
 import {
   type FoundRecord,
+  isWhole,
   locationOf,
   openReceived,
   parseLocation,
@@ -68,7 +68,6 @@ export interface LocalSpoolDeps {
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
 /** Segments that wait for the next writer; more are closed. */
 const IDLE_SEGMENTS_MAX = 4;
-const DIGEST_CHUNK_BYTES = 1024 * 1024;
 
 export class LocalSpool implements Spool {
   readonly #options: LocalSpoolOptions;
@@ -155,6 +154,10 @@ export class LocalSpool implements Spool {
 
   openReceived(location: SpoolLocation) {
     return openReceived(this.#options.dataDir, location);
+  }
+
+  isWhole(location: SpoolLocation): boolean {
+    return isWhole(this.#options.dataDir, location);
   }
 
   /** The record is marked erased (durably), its segment goes when it was the last one. Idempotent. @throws SPOOL_IO */
@@ -309,18 +312,5 @@ async function markErased(path: string, position: number): Promise<boolean> {
     return true;
   } finally {
     await closeFile(fd);
-  }
-}
-
-/** Whether the data of a committed record are what was received: for rows that the store lost. @throws SPOOL_IO */
-export function digestMatches(dataDir: string, spooled: SpooledInstance, headerBytes: number): boolean {
-  const source = openReceived(dataDir, spooled.location);
-  try {
-    const hash = createHash('sha256');
-    for (let position = headerBytes; position < source.size; position += DIGEST_CHUNK_BYTES)
-      hash.update(source.read(position, DIGEST_CHUNK_BYTES));
-    return hash.digest('hex') === spooled.digest;
-  } finally {
-    source.close();
   }
 }

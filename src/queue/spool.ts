@@ -90,6 +90,8 @@ export interface Spool {
   writer(): SpoolWriter;
   /** Reads committed bytes. The caller closes. @throws SPOOL_IO */
   openReceived(location: SpoolLocation): ByteSource & { close(): void };
+  /** Whether the committed data still have their digest. Reads all of them. @throws SPOOL_IO, SPOOL_CORRUPT */
+  isWhole(location: SpoolLocation): boolean;
   /** Erases one instance's identified bytes; space may return later (when its segment is empty). Idempotent. */
   eraseReceived(location: SpoolLocation): Promise<void>;
   prepared(id: InstanceId, attempt: string): PreparedWriter;

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -144,6 +154,39 @@ test('a record whose data were cut short is not believed', async (t) => {
     (await found(again.spool)).map(({ location }) => location),
     [first.location],
   );
+});
+
+test('data that a power cut left with a hole do not have their digest', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const kept = await store(writer, bytesOf(70_000, 1));
+  const torn = await store(writer, bytesOf(80_000, 2));
+  await writer.close();
+  await spool.close();
+  const [segment = ''] = segments(dataDir);
+  const path = join(dataDir, 'received', segment);
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(4096), 0, 4096, statSync(path).size - 8192);
+  closeSync(file);
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(await found(again.spool), [kept, torn]);
+  assert.equal(again.spool.isWhole(kept.location), true);
+  assert.equal(again.spool.isWhole(torn.location), false);
+});
+
+test('an abort while the commit runs takes nothing away from it', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const incoming = writer.begin(record(), bytesOf(132, 0));
+  incoming.write(bytesOf(200_000, 3));
+  const committing = incoming.commit();
+  await incoming.abort();
+  const spooled = await committing;
+  await writer.close();
+  assert.deepEqual(contentOf(spool, spooled).subarray(132), Buffer.from(bytesOf(200_000, 3)));
+  await spool.close();
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(await found(again.spool), [spooled]);
 });
 
 test('erasing the last instance of a segment removes its bytes from the disk', async (t) => {
