@@ -3,21 +3,17 @@
  * of an element; what does (the ledger's Study Instance UIDs, explain) asks for the `privacy` role.
  */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import Type, { type TSchema } from 'typebox';
+import Type from 'typebox';
 import { Compile } from 'typebox/compile';
 import { LetheError } from '../core/errors.ts';
 import { isInstanceId } from '../core/identifier.ts';
-import { VERSION } from '../core/version.ts';
 import type { GatewayAdmin, InstanceDetail } from '../gateway/admin.ts';
-import type { Access, Principal } from './auth.ts';
+import { Delivery, Detail, Explained, Ledger, State, Status, Summary } from './api-schemas.ts';
+import type { Principal } from './auth.ts';
+import { type DescribedRoute, openApiOf } from './openapi.ts';
 import type { Guard, Guarded } from './server.ts';
 
-interface Route {
-  readonly method: 'get' | 'post';
-  readonly path: string;
-  readonly access: Access;
-  readonly summary: string;
-  readonly query?: TSchema;
+interface Route extends DescribedRoute {
   run(request: Asked, principal: Principal): Promise<unknown>;
 }
 
@@ -29,10 +25,6 @@ interface Asked {
 
 const PREFIX = '/api/v1';
 const LIST_MAX = 500;
-const States = Type.Union(['received', 'prepared', 'held', 'discarded'].map((state) => Type.Literal(state)));
-const DeliveryStates = Type.Union(
-  ['queued', 'claimed', 'inflight', 'delivered', 'deferred', 'rejected', 'held'].map((state) => Type.Literal(state)),
-);
 const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: LIST_MAX, default: 50 }));
 const Text = Type.Optional(Type.String({ maxLength: 64 }));
 
@@ -49,7 +41,9 @@ export function registerApi(app: FastifyInstance, admin: GatewayAdmin, guard: Gu
     };
     app.route({
       method: route.method.toUpperCase() as 'GET' | 'POST',
-      url: PREFIX + route.path,
+      url: route.path,
+      // What is not declared does not leave.
+      ...(Array.isArray(route.answer) ? {} : { schema: { response: { 200: route.answer } } }),
       handler: guard(route.access, handler),
     });
   }
@@ -59,9 +53,12 @@ export function registerApi(app: FastifyInstance, admin: GatewayAdmin, guard: Gu
   );
 }
 
+const NUMBERS: ReadonlySet<string> = new Set(['limit', 'frame']);
+
+/** A query is text; these are numbers. What is none becomes NaN, which no schema takes. */
 function numbersIn(query: Record<string, string>): Record<string, string | number> {
   return Object.fromEntries(
-    Object.entries(query).map(([name, value]) => [name, name === 'limit' ? Number(value) : value]),
+    Object.entries(query).map(([name, value]) => [name, NUMBERS.has(name) ? Number(value) : value]),
   );
 }
 
@@ -73,20 +70,24 @@ function overviewRoutes(admin: GatewayAdmin): Route[] {
   return [
     {
       method: 'get',
-      path: '/status',
+      path: `${PREFIX}/status`,
+      operationId: 'status',
+      answer: Status,
       access: 'view',
       summary: 'Counts, disk, listeners and destinations.',
       run: () => admin.status(),
     },
     {
       method: 'get',
-      path: '/instances',
+      path: `${PREFIX}/instances`,
+      operationId: 'listInstances',
+      answer: Type.Object({ instances: Type.Array(Summary) }),
       access: 'view',
       summary: 'Instances, newest first.',
       query: Type.Object(
         {
-          state: Type.Optional(States),
-          deliveryState: Type.Optional(DeliveryStates),
+          state: Type.Optional(State),
+          deliveryState: Type.Optional(Delivery),
           customer: Text,
           destination: Text,
           beforeId: Text,
@@ -98,18 +99,22 @@ function overviewRoutes(admin: GatewayAdmin): Route[] {
     },
     {
       method: 'get',
-      path: '/instances/:id',
+      path: `${PREFIX}/instances/:id`,
+      operationId: 'instance',
+      answer: Detail,
       access: 'view',
       summary: 'One instance with its deliveries and history.',
       run: async ({ params }) => found(await admin.detail(idOf(params))),
     },
     {
       method: 'get',
-      path: '/instances/:id/preview',
+      path: `${PREFIX}/instances/:id/preview`,
+      operationId: 'preview',
+      answer: ['image/jpeg', 'image/png'],
       access: 'view',
       summary: 'A rendered, de-identified frame.',
       query: Type.Object(
-        { frame: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,6}$' })) },
+        { frame: Type.Optional(Type.Integer({ minimum: 1, maximum: 9_999_999, default: 1 })) },
         { additionalProperties: false },
       ),
       run: async ({ params, query, reply }) => {
@@ -127,7 +132,9 @@ function overviewRoutes(admin: GatewayAdmin): Route[] {
 function actionRoutes(admin: GatewayAdmin): Route[] {
   const act = (name: 'release' | 'retry' | 'hold' | 'discard', summary: string): Route => ({
     method: 'post',
-    path: `/instances/:id/${name}`,
+    path: `${PREFIX}/instances/:id/${name}`,
+    operationId: name,
+    answer: Detail,
     access: 'act',
     summary,
     run: async ({ params }, principal) => {
@@ -148,7 +155,9 @@ function identifiedRoutes(admin: GatewayAdmin): Route[] {
   return [
     {
       method: 'get',
-      path: '/instances/:id/explain',
+      path: `${PREFIX}/instances/:id/explain`,
+      operationId: 'explain',
+      answer: Type.Object({ elements: Type.Array(Explained) }),
       access: 'identified',
       summary:
         'Every element before and after, with the rule that decided. Shows identified values; each use is audited.',
@@ -156,7 +165,9 @@ function identifiedRoutes(admin: GatewayAdmin): Route[] {
     },
     {
       method: 'get',
-      path: '/ledger',
+      path: `${PREFIX}/ledger`,
+      operationId: 'ledger',
+      answer: Type.Object({ lines: Type.Array(Ledger) }),
       access: 'identified',
       summary: 'Per customer, source and study: received, delivered, held, discarded, on the way.',
       query: Type.Object({ customer: Text, limit: Limit }, { additionalProperties: false }),
@@ -179,45 +190,4 @@ function idOf(params: Readonly<Record<string, string>>): string {
 function found<Value extends InstanceDetail | readonly unknown[]>(value: Value | undefined): Value {
   if (value === undefined) throw new LetheError('HTTP_NOT_FOUND');
   return value;
-}
-
-function openApiOf(routes: readonly Route[]): unknown {
-  const paths: Record<string, Record<string, unknown>> = {};
-  for (const route of routes) {
-    const path = `${PREFIX}${route.path}`.replace(/:(\w+)/g, '{$1}');
-    const inPath = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
-      name,
-      in: 'path',
-      required: true,
-      schema: { type: 'string' },
-    }));
-    const properties = (route.query as { properties?: Record<string, unknown> } | undefined)?.properties ?? {};
-    const inQuery = Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }));
-    const item = paths[path] ?? {};
-    item[route.method] = {
-      summary: route.summary,
-      'x-access': route.access,
-      parameters: [...inPath, ...inQuery],
-      responses: {
-        200: { description: 'As asked.' },
-        default: {
-          description: 'What went wrong.',
-          content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-        },
-      },
-    };
-    paths[path] = item;
-  }
-  const text = { type: 'string' };
-  const problem = {
-    type: 'object',
-    required: ['type', 'title', 'status', 'code'],
-    properties: { type: text, title: text, status: { type: 'integer' }, code: text, detail: text },
-  };
-  return {
-    openapi: '3.1.0',
-    info: { title: 'Lethe', version: VERSION },
-    paths,
-    components: { schemas: { Problem: problem } },
-  };
 }
