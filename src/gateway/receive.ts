@@ -151,7 +151,9 @@ export class Receiver {
     at: { from: ReceiveOrigin; writer: SpoolWriter },
   ): Promise<Streamed> {
     const { sopClassUid, sopInstanceUid, transferSyntaxUid } = head;
-    const { customer, kind, name } = at.from;
+    const { customer, kind, name, studyInstanceUid } = at.from;
+    if (studyInstanceUid !== undefined && studyInstanceUid !== head.studyInstanceUid)
+      throw new LetheError('HTTP_STUDY_MISMATCH');
     const record = this.newRecord({
       customer,
       sourceKind: kind,

@@ -14,7 +14,7 @@ import { Receiver } from '../../src/gateway/receive.ts';
 import { storageHandler } from '../../src/gateway/storage-handler.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
-import { buildDataSet } from '../build/data-set.ts';
+import { buildDataSet, buildPart10 } from '../build/data-set.ts';
 import { CT_IMAGE_STORAGE, EXPLICIT_LITTLE } from '../build/pdu.ts';
 import { NEGOTIATION } from '../dimse/listener.ts';
 
@@ -57,7 +57,7 @@ async function start(context: TestContext, duplicates: 'refuse' | 'keep' = 'refu
     await spool.close();
     rmSync(dataDir, { recursive: true, force: true });
   });
-  return { spool, store, accepted, scu };
+  return { spool, store, accepted, scu, receiver };
 }
 
 function instance(sopInstanceUid: string, pixelBytes: number, fill = 1) {
@@ -124,6 +124,24 @@ describe('custody', { timeout: 10_000 }, () => {
     const { status } = await scu.store(instance('1.2.1', INSTANCE_BYTES_MAX).operation);
     assert.equal(status & 0xf000, 0xc000);
     assert.equal((await scu.store(instance('1.2.2', 10).operation)).status, 0);
+    assert.equal(accepted.length, 1);
+  });
+
+  test('an instance that came to the path of another study is refused and not kept', async (context) => {
+    const { receiver, accepted, store } = await start(context);
+    const part10 = async function* () {
+      yield buildPart10([
+        ['SOPClassUID', CT_IMAGE_STORAGE],
+        ['SOPInstanceUID', '1.2.9'],
+        ['StudyInstanceUID', '1.2.3'],
+        ['PixelData', 'OW', new Uint8Array(1000)],
+      ]);
+    };
+    const origin = { kind: 'stow', name: 'sender', customer: 'default' } as const;
+    const refused = await receiver.receive(part10(), { ...origin, studyInstanceUid: '1.2.33' });
+    assert.equal(refused.status === 'refused' && refused.code, 'HTTP_STUDY_MISMATCH');
+    assert.equal(await store.findBySopInstanceUid('default', '1.2.9'), undefined);
+    assert.equal((await receiver.receive(part10(), { ...origin, studyInstanceUid: '1.2.3' })).status, 'accepted');
     assert.equal(accepted.length, 1);
   });
 });
