@@ -3,6 +3,16 @@ import Type from 'typebox';
 
 export const strict = { additionalProperties: false } as const;
 
+/** A whole section may be left out: each of its keys has a default. */
+export const section = { ...strict, default: {} } as const;
+
+/** A number of bytes, or a text such as `64MiB`, `1.5GB`. Without a default it is optional. */
+export const Size = (description: string, defaultSize?: string) =>
+  Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^[0-9]+(\\.[0-9]+)?\\s*([kKMGT]i?)?B?$' })], {
+    description,
+    ...(defaultSize === undefined ? {} : { default: defaultSize }),
+  });
+
 export const Port = (description: string, defaultPort?: number) =>
   Type.Integer({
     minimum: 0,

@@ -167,8 +167,10 @@ function resolved(configuration: Configuration, path: string | undefined, option
 
 function withAbsoluteTls(dicom: Configuration['dicom'], at: (file: string) => string): Configuration['dicom'] {
   if (dicom.tls === undefined) return dicom;
-  const { cert, key, ca } = dicom.tls;
-  return { ...dicom, tls: { ...dicom.tls, cert: at(cert), key: at(key), ...(ca === undefined ? {} : { ca: at(ca) }) } };
+  const { cert, key, ca, serverNames } = dicom.tls;
+  const names = serverNames.map((one) => ({ ...one, cert: at(one.cert), key: at(one.key) }));
+  const files = { cert: at(cert), key: at(key), serverNames: names, ...(ca === undefined ? {} : { ca: at(ca) }) };
+  return { ...dicom, tls: { ...dicom.tls, ...files } };
 }
 
 function withAbsoluteKey(
@@ -187,6 +189,7 @@ function checkPolicies(configuration: Configuration, path: string): void {
   };
   if (!isLoopback(dicom.host) && dicom.peers === undefined)
     refuse('dicom.peers', 'a listener beyond loopback needs an explicit peer policy (a list of peers, or any)');
+  if (!dicom.plain && dicom.tls === undefined) refuse('dicom.plain', 'without a TLS port nothing would listen');
   if (!isLoopback(http.host) && (http.users ?? []).length === 0)
     refuse('http.users', 'a console beyond loopback needs users');
   if (configuration.store !== 'sqlite') refuse('store', 'only sqlite is available in this version');

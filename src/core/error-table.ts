@@ -176,6 +176,18 @@ export const ERRORS = {
     dimseStatus: 0x0210,
     message: 'The Message ID is that of a request still in progress.',
   },
+  DIMSE_STUDY_UID_MISSING: {
+    blame: 'peer',
+    disposition: 'reject',
+    dimseStatus: 0xa901,
+    message: 'The data set has no Study or Series Instance UID, or one that is malformed.',
+  },
+  DIMSE_LIMIT_REACHED: {
+    blame: 'peer',
+    disposition: 'retry',
+    dimseStatus: 0x0213,
+    message: 'An association brought more instances or bytes than one may; the peer continues on a new one.',
+  },
   DIMSE_INVALID_UID: {
     blame: 'peer',
     disposition: 'reject',

@@ -29,6 +29,7 @@ export interface LogEvents {
   'recovery.finished': { found: number; requeued: number; repaired: number; removed: number; lost: number };
   'recovery.torn': InstanceFields;
   'association.accepted': AssociationFields & { contexts: number };
+  'association.opaque': AssociationFields & { sopClass: string; transferSyntax: string };
   'association.rejected': AssociationFields & { result: number; source: number; reason: number };
   'association.released': AssociationFields & { instances: number; bytes: number };
   'association.aborted': AssociationFields & { source?: number; reason?: number; code?: ErrorCode; detail?: string };

@@ -3,8 +3,9 @@
  * bytes with back-pressure in both directions. It knows PDUs and states and no DIMSE; whoever uses it is the
  * "service-user" of the Standard and hears of primitives through `AssociationUser`.
  *
- * Timers, each separate: ARTIM (PS3.8 §9.1.5), idle (no byte came and nothing is being worked on), PDU (one has begun
- * and hardly goes on), write (bytes wait and the peer takes none). All end in an abort and a closed socket.
+ * Timers, each separate: ARTIM (PS3.8 §9.1.5), idle (no byte came and nothing is being worked on), DIMSE (a PDU or a
+ * message has begun and hardly goes on), write (bytes wait and the peer takes none). All end in an abort and a closed
+ * socket.
  */
 import type { Socket } from 'node:net';
 import { LetheError, toLetheError } from '../core/errors.ts';
@@ -25,8 +26,8 @@ import { type Effect, type Event, isPossible, type State, step } from './upper-l
 export interface AssociationTimers {
   readonly artimTimeoutMs: number;
   readonly idleTimeoutMs: number;
-  /** A PDU that has begun must end, or bring some kilobytes more, within this. */
-  readonly pduTimeoutMs: number;
+  /** A PDU or a message that has begun must end, or bring some kilobytes more, within this. */
+  readonly dimseTimeoutMs: number;
   /** Bytes for the peer must be taken within this. */
   readonly writeTimeoutMs: number;
 }
@@ -34,7 +35,7 @@ export interface AssociationTimers {
 export const ASSOCIATION_TIMERS: AssociationTimers = {
   artimTimeoutMs: 30_000,
   idleTimeoutMs: 300_000,
-  pduTimeoutMs: 60_000,
+  dimseTimeoutMs: 60_000,
   writeTimeoutMs: 60_000,
 };
 
@@ -67,6 +68,8 @@ export interface AssociationUser {
   onReleased?(): void;
   /** Something is being worked on for the peer, who has nothing to say meanwhile: silence is not idleness. */
   busy?(): boolean;
+  /** A message has begun that the peer has to go on with: silence between two of its PDUs is for the DIMSE timer. */
+  insideMessage?(): boolean;
   onEnd(end: AssociationEnd): void;
   /** The socket is closed; nothing follows. Called once. */
   onClosed(): void;
@@ -77,8 +80,8 @@ const WRITE_HIGH_WATER_BYTES = 1024 * 1024;
 const TIMER_CHECKS = 4; // per shortest limit: a timer fires at most a quarter late, and costs nothing per byte
 const TIMER_CHECK_MS_MIN = 25;
 const CLOSE_GRACE_MS = 1000; // for the last PDU to leave before the socket is destroyed
-/** Less than this within the PDU timeout is no progress: one byte a minute would keep an association for ever. */
-const PDU_PROGRESS_BYTES = 4096;
+/** Less than this within the DIMSE timeout is no progress: one byte a minute would keep an association for ever. */
+const PROGRESS_BYTES = 4096;
 
 interface Context {
   readonly pdu?: ControlPdu;
@@ -101,7 +104,7 @@ export class Association {
   #closed = false;
   #lastReadMs: number;
   #lastWriteMs: number;
-  /** When a PDU last ended or went on by enough, and what came since. */
+  /** When a PDU or message last ended or went on by enough, and what came since. */
   #progressMs: number;
   #progressBytes = 0;
   #peerEnded = false;
@@ -123,8 +126,8 @@ export class Association {
     socket.on('end', () => this.#onTransportEnd(undefined));
     socket.on('error', (error) => this.#onTransportEnd(error));
     socket.on('close', () => this.#onClose());
-    const { idleTimeoutMs, pduTimeoutMs, writeTimeoutMs } = options.timers;
-    const shortest = Math.min(idleTimeoutMs, pduTimeoutMs, writeTimeoutMs);
+    const { idleTimeoutMs, dimseTimeoutMs, writeTimeoutMs } = options.timers;
+    const shortest = Math.min(idleTimeoutMs, dimseTimeoutMs, writeTimeoutMs);
     this.#watch = setInterval(() => this.#checkTimers(), Math.max(TIMER_CHECK_MS_MIN, shortest / TIMER_CHECKS));
     this.#watch.unref();
     if (options.role === 'acceptor') this.#fire('Evt5');
@@ -225,10 +228,14 @@ export class Association {
     this.#reader.push(bytes);
     if (this.#paused) this.#socket.pause();
     else this.#drain();
-    if (this.#progressBytes >= PDU_PROGRESS_BYTES || !this.#reader.insidePdu) {
+    if (this.#progressBytes >= PROGRESS_BYTES || !this.#inside) {
       this.#progressBytes = 0;
       this.#progressMs = this.#lastReadMs;
     }
+  }
+
+  get #inside(): boolean {
+    return this.#reader.insidePdu || this.#user.insideMessage?.() === true;
   }
 
   /** Takes PDUs as long as there are whole ones (PDVs: parts of ones) and the user wants them. */
@@ -375,14 +382,14 @@ export class Association {
 
   #checkTimers(): void {
     const now = performance.now();
-    const { idleTimeoutMs, pduTimeoutMs, writeTimeoutMs } = this.#options.timers;
+    const { idleTimeoutMs, dimseTimeoutMs, writeTimeoutMs } = this.#options.timers;
     if (this.#socket.writableLength > 0 && now - this.#lastWriteMs > writeTimeoutMs) {
       this.#endTransport(new LetheError('DIMSE_TIMEOUT', { timer: 'write' }));
       return;
     }
     if (this.#paused || !this.established) return; // ARTIM has the states around an association
-    const inside = this.#reader.insidePdu;
-    if (inside && now - this.#progressMs > pduTimeoutMs) this.#timedOut('pdu');
+    const inside = this.#inside;
+    if (inside && now - this.#progressMs > dimseTimeoutMs) this.#timedOut('dimse');
     else if (!inside && now - this.#lastReadMs > idleTimeoutMs && this.#user.busy?.() !== true) this.#timedOut('idle');
   }
 

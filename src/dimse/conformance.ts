@@ -148,7 +148,7 @@ function communication({ port, tls, timers }: ConformanceOptions): string {
       ['TLS port', tls === undefined ? 'none' : String(tls.port)],
       ['ARTIM timer', seconds(resolved.artimTimeoutMs)],
       ['Idle association', seconds(resolved.idleTimeoutMs)],
-      ['PDU that does not go on', seconds(resolved.pduTimeoutMs)],
+      ['PDU or message that does not go on', seconds(resolved.dimseTimeoutMs)],
       ['Bytes that the peer does not take', seconds(resolved.writeTimeoutMs)],
     ],
   );

@@ -8,6 +8,8 @@ import { DataSetTokenizer } from '../dicom/tokens.ts';
 import type { TransferSyntax } from '../dicom/transfer-syntax.ts';
 
 export interface DataSetFindings {
+  /** False: in a transfer syntax that is not looked into. */
+  readonly inspected: boolean;
   readonly sopClassUid?: string;
   readonly sopInstanceUid?: string;
   readonly studyInstanceUid?: string;
@@ -16,7 +18,7 @@ export interface DataSetFindings {
   readonly error?: LetheError;
 }
 
-const NAMES = new Map<Tag, keyof Omit<DataSetFindings, 'error'>>([
+const NAMES = new Map<Tag, keyof Omit<DataSetFindings, 'error' | 'inspected'>>([
   [0x00080016, 'sopClassUid'],
   [0x00080018, 'sopInstanceUid'],
   [0x0020000d, 'studyInstanceUid'],
@@ -51,7 +53,8 @@ export class DataSetInspector {
       this.#tokenizer.end();
       this.#take(this.#tokenizer);
     }
-    return { ...this.#found, ...(this.#error === undefined ? {} : { error: this.#error }) };
+    const inspected = this.#tokenizer !== undefined;
+    return { inspected, ...this.#found, ...(this.#error === undefined ? {} : { error: this.#error }) };
   }
 
   #take(tokenizer: DataSetTokenizer): void {
@@ -66,7 +69,7 @@ export class DataSetInspector {
         if (name !== undefined && token.kind === 'element')
           this.#found[name] = Buffer.from(token.value)
             .toString('latin1')
-            .replace(/[\0 ]+$/, '');
+            .replace(/^ +|[\0 ]+$/g, '');
       }
     } catch (error) {
       if (!(error instanceof LetheError)) throw error;

@@ -45,6 +45,16 @@ export interface NegotiatedContext {
   readonly transferSyntax: string;
 }
 
+/** Of a SOP class or in a transfer syntax that PS3.6 does not list: taken as bytes that nobody here can read. */
+export function isOpaque({ abstractSyntax, transferSyntax }: NegotiatedContext): boolean {
+  return uidName(abstractSyntax) === undefined || transferSyntaxOf(transferSyntax) === undefined;
+}
+
+/** May instances of this class be stored under this policy, whatever context they come in? */
+export function isStorable(sopClassUid: string, unknownSopClasses: 'accept' | 'reject'): boolean {
+  return STORAGE_SOP_CLASSES.has(sopClassUid) || unknownSopClasses === 'accept';
+}
+
 /** PS3.8 §9.3.2 and Table 9-21: what makes a request unacceptable whoever sends it. */
 export function protocolRefusal(request: AssociateRq): Rejection | undefined {
   if ((request.protocolVersion & PROTOCOL_VERSION) === 0) return REJECTION.protocolVersionNotSupported;

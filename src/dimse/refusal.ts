@@ -17,6 +17,8 @@ export const ERROR_COMMENTS: Partial<Record<ErrorCode, string>> = {
   DIMSE_COMMAND_MALFORMED: 'C-STORE-RQ without a data set or SOP class',
   DIMSE_COMMITMENT_INVALID: 'The storage commitment request cannot be read',
   DIMSE_DUPLICATE_INVOCATION: 'Message ID of a request that is still in progress',
+  DIMSE_STUDY_UID_MISSING: 'Study or Series Instance UID is missing or malformed',
+  DIMSE_LIMIT_REACHED: 'Enough for one association; continue on a new one',
   DIMSE_INVALID_UID: 'The SOP Instance UID is malformed',
   DIMSE_NOT_AUTHORIZED: 'This sender is not allowed to store here',
   DIMSE_SOP_CLASS_MISMATCH: 'SOP Class or Instance UID differ: command, data set',
@@ -36,4 +38,9 @@ export function refusalOf(error: LetheError): StoreResponse {
     ...(errorComment === undefined ? {} : { errorComment }),
     ...(typeof tag === 'number' ? { offendingElements: [tag] } : {}),
   };
+}
+
+/** Stored all the same: Data set does not match SOP class (B007, PS3.4 Table B.2-1), with what is wrong with it. */
+export function warningOf(error: LetheError): StoreResponse {
+  return { ...refusalOf(error), status: STATUS.dataSetDoesNotMatchWarning };
 }

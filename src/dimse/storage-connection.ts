@@ -7,19 +7,20 @@ import type { Socket } from 'node:net';
 import { LetheError } from '../core/errors.ts';
 import { ASSOCIATION_TIMERS, Association, type AssociationEnd } from './association.ts';
 import { CommitmentService } from './commitment-service.ts';
-import { negotiate, protocolRefusal, sameAeTitle } from './negotiation.ts';
+import { isOpaque, type NegotiatedContext, negotiate, protocolRefusal, sameAeTitle } from './negotiation.ts';
 import { type AssociateRq, REJECTION, type Rejection } from './pdu.ts';
-import { peerOf } from './peer-policy.ts';
+import { type Peer, peerOf } from './peer-policy.ts';
 import type { AssociationFacts } from './storage-handler.ts';
 import type { ScpDeps, StorageScpOptions } from './storage-scp.ts';
 import { StorageSession } from './storage-session.ts';
-import { tlsNamesOf } from './storage-tls.ts';
-import { userOf } from './user-identity.ts';
+import { tlsIdentityOf } from './storage-tls.ts';
+import { type IdentityVerdict, verdictOn } from './user-identity.ts';
+import { VALIDATION } from './validation.ts';
 
 export interface Surroundings {
   readonly scp: StorageScpOptions;
   readonly deps: ScpDeps;
-  limitReached(remoteAddress: string): boolean;
+  limitReached(remoteAddress: string, peer: Peer): boolean;
   closing(): boolean;
   closed(): void;
 }
@@ -39,6 +40,7 @@ export class StorageConnection {
   readonly #around: Surroundings;
   readonly #association: Association;
   #facts: AssociationFacts | undefined;
+  #peer: Peer | undefined;
   #session: StorageSession | undefined;
   #ended = false;
 
@@ -62,6 +64,7 @@ export class StorageConnection {
         onPdv: (slice) => this.#session?.onPdv(slice),
         onReleaseRequest: () => this.#session?.onReleaseRequest(),
         busy: () => this.#session?.busy === true,
+        insideMessage: () => this.#session?.insideMessage === true,
         onEnd: (end) => this.#onEnd(end),
         onClosed: () => this.#onClosed(),
       },
@@ -71,6 +74,11 @@ export class StorageConnection {
   /** Of the association that was admitted. */
   get facts(): AssociationFacts | undefined {
     return this.#facts;
+  }
+
+  /** The entry of the policy that let it in. */
+  get peer(): Peer | undefined {
+    return this.#peer;
   }
 
   /** An association stands: what is being released, aborted or waited for to close does not count. */
@@ -88,7 +96,11 @@ export class StorageConnection {
     const { logger, events } = this.#around.deps;
     const { result, source, reason } = rejection;
     logger.log('warn', 'association.rejected', { ...this.#logFields(request), result, source, reason });
-    events?.onRejected(rejection);
+    events?.onRejected(rejection, {
+      remoteAddress: this.#remote,
+      callingAeTitle: request.callingAeTitle.trim(),
+      calledAeTitle: request.calledAeTitle.trim(),
+    });
     return rejection;
   }
 
@@ -101,13 +113,15 @@ export class StorageConnection {
     const peer = peerOf(scp.peers, {
       callingAeTitle,
       remoteAddress: this.#remote,
-      tlsNames: tlsNamesOf(this.#socket),
+      tls: tlsIdentityOf(this.#socket),
     });
     if (peer === undefined) return REJECTION.callingAeTitleNotRecognized;
-    const user = this.#userOf(request);
-    if (user === undefined && scp.users?.required === true) return REJECTION.authenticationFailed;
+    const identity = this.#identityOf(request);
+    const proven = identity?.kind === 'accepted';
+    if (identity?.kind === 'refused' || (scp.users?.required === true && !proven))
+      return REJECTION.authenticationFailed;
     if (closing()) return REJECTION.temporaryCongestion;
-    if (limitReached(this.#remote)) return REJECTION.localLimitExceeded;
+    if (limitReached(this.#remote, peer)) return REJECTION.localLimitExceeded;
     const facts: AssociationFacts = {
       number: this.#number,
       remoteAddress: this.#remote,
@@ -116,19 +130,22 @@ export class StorageConnection {
       customer: peer.customer ?? called.customer,
       profile: called.profile,
       tls: this.#tls,
-      user,
+      user: proven ? identity.user : undefined,
+      mayStore: peer.store !== false,
       implementation: request.userInformation.implementationVersionName ?? '',
     };
     const refusal = deps.handler.admit(facts);
-    if (refusal === undefined) this.#facts = facts;
-    return refusal;
+    if (refusal !== undefined) return refusal;
+    this.#facts = facts;
+    this.#peer = peer;
+    return undefined;
   }
 
-  /** An identity that is offered and wrong is refused like a missing one, where one is required. */
-  #userOf(request: AssociateRq): string | undefined {
+  /** One that is wrong is refused even where none is asked for; undefined: none was offered, or none is looked at. */
+  #identityOf(request: AssociateRq): IdentityVerdict | undefined {
     const { users } = this.#around.scp;
     const { userIdentity } = request.userInformation;
-    return users === undefined || userIdentity === undefined ? undefined : userOf(users, userIdentity);
+    return users === undefined || userIdentity === undefined ? undefined : verdictOn(users, userIdentity);
   }
 
   #accept(request: AssociateRq): void {
@@ -144,11 +161,27 @@ export class StorageConnection {
       operationsMax: response.userInformation.asyncWindow?.invoked ?? 1,
       handler: deps.handler.open(facts),
       logger: deps.logger,
+      validation: { ...VALIDATION, ...scp.validation },
+      unknownSopClasses: scp.negotiation.unknownSopClasses,
+      instancesMax: scp.maxInstancesPerAssociation ?? Number.POSITIVE_INFINITY,
+      bytesMax: scp.maxBytesPerAssociation ?? Number.POSITIVE_INFINITY,
       ...this.#commitment(facts, request),
-      onResponse: (status) => deps.events?.onResponse(status),
+      onResponse: (status, ms) => deps.events?.onResponse(status, ms),
     });
     deps.logger.log('info', 'association.accepted', { ...this.#logFields(request), contexts: contexts.length });
+    this.#reportOpaque(request, contexts);
+    deps.events?.onAccepted?.(facts, contexts.filter(isOpaque).length);
     this.#association.accept(response);
+  }
+
+  /** What is stored as opaque bytes is worth a line: somebody has to know it before a destination refuses it. */
+  #reportOpaque(request: AssociateRq, contexts: readonly NegotiatedContext[]): void {
+    for (const { abstractSyntax: sopClass, transferSyntax } of contexts.filter(isOpaque))
+      this.#around.deps.logger.log('info', 'association.opaque', {
+        ...this.#logFields(request),
+        sopClass,
+        transferSyntax,
+      });
   }
 
   #commitment(facts: AssociationFacts, request: AssociateRq): { commitment?: CommitmentService } {
@@ -164,6 +197,7 @@ export class StorageConnection {
     if (this.#ended) return;
     this.#ended = true;
     const timer = error?.detail['timer'];
+    this.#around.deps.events?.onEnded?.(kind);
     this.#around.deps.logger.log(kind === 'provider' ? 'warn' : 'info', 'association.aborted', {
       ...this.#endFields(),
       ...(source === undefined ? {} : { source }),
@@ -178,6 +212,7 @@ export class StorageConnection {
     session?.onEnd();
     if (session !== undefined && !this.#ended) {
       const { instances, bytes } = session;
+      this.#around.deps.events?.onEnded?.('released');
       this.#around.deps.logger.log('info', 'association.released', { ...this.#endFields(), instances, bytes });
     }
     this.#around.closed();

@@ -18,6 +18,8 @@ export interface AssociationFacts {
   readonly tls: boolean;
   /** Of an accepted user identity (PS3.7 §D.3.3.7). */
   readonly user: string | undefined;
+  /** False: the peer may verify the connection and nothing else. */
+  readonly mayStore: boolean;
   /** Implementation Version Name of the peer; empty where it sent none. */
   readonly implementation: string;
 }

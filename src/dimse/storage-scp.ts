@@ -1,23 +1,29 @@
 /**
- * The listener: accepts connections on a plain and, where configured, a TLS port, and runs a `StorageConnection` on
+ * The listener: accepts connections on plain ports and, where configured, a TLS port, and runs a `StorageConnection` on
  * each. Nothing here waits for a peer: a TLS handshake has its own deadline, a silent peer its timers, and a peer that is
  * over its limit is told so (PS3.8 Table 9-21) and costs no one else anything.
  *
  * Public: `StorageScp.listen`, `ports`, `associationCount`, `reloadTls`, `close`.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import {
+  createSecureContext,
+  createServer as createTlsServer,
+  type SecureContext,
+  type Server as TlsServer,
+} from 'node:tls';
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { AssociationTimers } from './association.ts';
 import type { CommitmentReporter } from './commitment-reporter.ts';
 import type { NegotiationPolicy } from './negotiation.ts';
 import { REJECTION, type Rejection } from './pdu.ts';
-import { checkPeers, type PeerPolicy } from './peer-policy.ts';
+import { checkPeers, type Peer, type PeerPolicy } from './peer-policy.ts';
 import { StorageConnection } from './storage-connection.ts';
-import type { StorageHandler } from './storage-handler.ts';
+import type { AssociationFacts, StorageHandler } from './storage-handler.ts';
 import { expiresInDays, type ScpTlsOptions, tlsContext } from './storage-tls.ts';
 import type { UserIdentityPolicy } from './user-identity.ts';
+import type { ValidationPolicy } from './validation.ts';
 
 export type { ScpTlsOptions } from './storage-tls.ts';
 
@@ -29,7 +35,9 @@ export interface CalledAeTitle {
 
 export interface StorageScpOptions {
   readonly host: string;
-  readonly port: number;
+  /** Of the plain listener; undefined: TLS alone. */
+  readonly port: number | undefined;
+  readonly furtherPorts?: readonly number[];
   readonly tls?: ScpTlsOptions;
   readonly aeTitles: readonly CalledAeTitle[];
   readonly peers: PeerPolicy;
@@ -37,14 +45,32 @@ export interface StorageScpOptions {
   readonly users?: UserIdentityPolicy;
   readonly maxAssociations: number;
   readonly maxAssociationsPerPeer: number;
+  /** What one association may bring; more is answered with Resource limitation (0213). Absent: no limit. */
+  readonly maxInstancesPerAssociation?: number;
+  readonly maxBytesPerAssociation?: number;
   readonly negotiation: NegotiationPolicy;
+  readonly validation?: Partial<ValidationPolicy>;
   readonly timers?: Partial<AssociationTimers>;
   readonly tlsHandshakeTimeoutMs?: number;
 }
 
+/** Who was refused, as far as it said so. */
+export interface RejectedCaller {
+  readonly remoteAddress: string;
+  readonly callingAeTitle: string;
+  readonly calledAeTitle: string;
+}
+
 export interface ScpEvents {
-  onResponse(status: number): void;
-  onRejected(rejection: Rejection): void;
+  /** `opaque`: contexts of SOP classes or transfer syntaxes that PS3.6 does not list. */
+  onAccepted?(facts: AssociationFacts, opaque: number): void;
+  /** `ms`: from the command to its answer. */
+  onResponse(status: number, ms: number): void;
+  /** Without a caller: a connection beyond the limit, dropped before it said anything. */
+  onRejected(rejection: Rejection, caller?: RejectedCaller): void;
+  onEnded?(kind: 'released' | 'abort' | 'provider' | 'transport'): void;
+  /** A TLS handshake failed; `code` is that of OpenSSL or Node. */
+  onTlsFailed?(remoteAddress: string, code: string): void;
 }
 
 export interface ScpDeps {
@@ -62,6 +88,13 @@ const CONNECTIONS_FACTOR = 4;
 /** After the A-ABORT that ends the grace, for it to leave. */
 const ABORT_GRACE_MS = 500;
 
+/** Where it listens; 0: no plain listener. */
+export interface ScpPorts {
+  readonly plain: number;
+  readonly further: readonly number[];
+  readonly tls: number | undefined;
+}
+
 export class StorageScp {
   readonly #options: StorageScpOptions;
   readonly #deps: ScpDeps;
@@ -72,21 +105,25 @@ export class StorageScp {
   #tlsServer: TlsServer | undefined;
   #count = 0;
   #closing = false;
-  #ports: { plain: number; tls: number | undefined } = { plain: 0, tls: undefined };
+  /** By server name in lower case, read again with the certificate. */
+  #serverNames: ReadonlyMap<string, SecureContext> = new Map();
+  #ports: ScpPorts = { plain: 0, further: [], tls: undefined };
 
   private constructor(options: StorageScpOptions, deps: ScpDeps) {
     this.#options = options;
     this.#deps = deps;
   }
 
-  /** Resolves when both ports listen. @throws CONFIG_INVALID, CONFIG_UNREADABLE */
+  /** Resolves when all ports listen. @throws CONFIG_INVALID, CONFIG_UNREADABLE */
   static async listen(options: StorageScpOptions, deps: ScpDeps): Promise<StorageScp> {
     checkPeers(options.peers);
     const scp = new StorageScp(options, deps);
     try {
-      const plain = createServer((socket) => scp.#onConnection(socket, false));
-      scp.#ports.plain = await scp.#listenOn(plain, options.port, 'dicom.port');
-      if (options.tls !== undefined) scp.#ports.tls = await scp.#listenTls(options.tls);
+      const plain = options.port === undefined ? 0 : await scp.#listenPlain(options.port, 'dicom.port');
+      const further: number[] = [];
+      for (const port of options.furtherPorts ?? []) further.push(await scp.#listenPlain(port, 'dicom.furtherPorts'));
+      const tls = options.tls === undefined ? undefined : await scp.#listenTls(options.tls);
+      scp.#ports = { plain, further, tls };
     } catch (error) {
       await scp.close(0);
       throw error;
@@ -94,21 +131,37 @@ export class StorageScp {
     return scp;
   }
 
+  #listenPlain(port: number, key: string): Promise<number> {
+    return this.#listenOn(
+      createServer((socket) => this.#onConnection(socket, false)),
+      port,
+      key,
+    );
+  }
+
   async #listenTls(options: ScpTlsOptions): Promise<number> {
     const handshakeTimeout = this.#options.tlsHandshakeTimeoutMs ?? TLS_HANDSHAKE_TIMEOUT_MS;
-    const server = createTlsServer({ ...tlsContext(options), handshakeTimeout }, (socket) =>
-      this.#onConnection(socket, true),
+    this.#serverNames = serverNames(options);
+    const server = createTlsServer(
+      {
+        ...tlsContext(options),
+        handshakeTimeout,
+        SNICallback: (name, done) => done(null, this.#serverNames.get(name.toLowerCase())),
+      },
+      (socket) => this.#onConnection(socket, true),
     );
     server.on('tlsClientError', (error, socket) => {
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-      this.#deps.logger.log('warn', 'tls.failed', { remote: socket.remoteAddress ?? '', code });
+      const remote = socket.remoteAddress ?? '';
+      this.#deps.logger.log('warn', 'tls.failed', { remote, code });
+      this.#deps.events?.onTlsFailed?.(remote, code);
       socket.destroy();
     });
     this.#tlsServer = server;
     return this.#listenOn(server, options.port, 'dicom.tls.port');
   }
 
-  get ports(): { readonly plain: number; readonly tls: number | undefined } {
+  get ports(): ScpPorts {
     return this.#ports;
   }
 
@@ -127,7 +180,9 @@ export class StorageScp {
     const { tls } = this.#options;
     if (tls === undefined || this.#tlsServer === undefined) return;
     const days = expiresInDays(tls, nowMs);
+    const names = serverNames(tls);
     this.#tlsServer.setSecureContext(tlsContext(tls));
+    this.#serverNames = names;
     this.#deps.logger.log('info', 'tls.reloaded', { expiresInDays: days });
   }
 
@@ -158,7 +213,7 @@ export class StorageScp {
       {
         scp: this.#options,
         deps: this.#deps,
-        limitReached: (remote) => this.#limitReached(remote),
+        limitReached: (remote, peer) => this.#limitReached(remote, peer),
         closing: () => this.#closing,
         closed: () => this.#connections.delete(connection),
       },
@@ -166,15 +221,19 @@ export class StorageScp {
     this.#connections.add(connection);
   }
 
-  #limitReached(remoteAddress: string): boolean {
+  #limitReached(remoteAddress: string, peer: Peer): boolean {
     let all = 0;
+    let ofAddress = 0;
     let ofPeer = 0;
     for (const connection of this.#connections) {
       if (!connection.established) continue;
       all++;
-      if (connection.facts?.remoteAddress === remoteAddress) ofPeer++;
+      if (connection.facts?.remoteAddress === remoteAddress) ofAddress++;
+      if (connection.peer === peer) ofPeer++;
     }
-    return all >= this.#options.maxAssociations || ofPeer >= this.#options.maxAssociationsPerPeer;
+    const { maxAssociations, maxAssociationsPerPeer } = this.#options;
+    const { maxAssociations: ofPeerMax = Number.POSITIVE_INFINITY } = peer;
+    return all >= maxAssociations || ofAddress >= maxAssociationsPerPeer || ofPeer >= ofPeerMax;
   }
 
   /** More connections than the limit are dropped before they cost a handshake. */
@@ -201,4 +260,9 @@ export class StorageScp {
       });
     });
   }
+}
+
+function serverNames(options: ScpTlsOptions): ReadonlyMap<string, SecureContext> {
+  const names = options.serverNames ?? [];
+  return new Map(names.map((one) => [one.name.toLowerCase(), createSecureContext(tlsContext(options, one))]));
 }

@@ -19,12 +19,13 @@ import {
 import type { CommitmentService } from './commitment-service.ts';
 import { DataSetInspector } from './data-set-inspector.ts';
 import { MessageAssembler } from './message-assembler.ts';
-import { type NegotiatedContext, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION } from './negotiation.ts';
+import { isStorable, type NegotiatedContext, STORAGE_COMMITMENT_PUSH_MODEL, VERIFICATION } from './negotiation.ts';
 import { ABORT_REASON, type PdvSlice } from './pdu.ts';
 import { abortReasonOf } from './pdu-reader.ts';
 import { commandPdus } from './pdu-writer.ts';
-import { refusalOf } from './refusal.ts';
+import { refusalOf, warningOf } from './refusal.ts';
 import type { AssociationFacts, IncomingStore, StorageAssociation, StoreResponse } from './storage-handler.ts';
+import { decidingFault, uidFault, type ValidationPolicy } from './validation.ts';
 
 export interface SessionOptions {
   readonly association: Association;
@@ -35,25 +36,30 @@ export interface SessionOptions {
   readonly operationsMax: number;
   readonly handler: StorageAssociation;
   readonly logger: Logger;
+  readonly validation: ValidationPolicy;
+  readonly unknownSopClasses: 'accept' | 'reject';
+  /** What the association may bring, refused instances counted; infinite: no limit. */
+  readonly instancesMax: number;
+  readonly bytesMax: number;
   /** Absent: storage commitment is not served. */
   readonly commitment?: CommitmentService;
-  onResponse(status: number): void;
+  /** `ms`: from the command to its answer. */
+  onResponse(status: number, ms: number): void;
 }
 
 /** One C-STORE-RQ whose data set is arriving. `store` is gone once it was refused: the rest is read away. */
 interface Receiving {
   readonly request: CommandSet;
   readonly contextId: number;
+  readonly startMs: number;
   readonly inspector: DataSetInspector;
   store: IncomingStore | undefined;
   refusal: LetheError | undefined;
 }
 
-const UID_CHARACTERS_MAX = 64;
 /** Statuses Bxxx: stored, with a remark (PS3.7 §C.4). */
 const WARNING_MASK = 0xf000;
 const WARNING = 0xb000;
-const UID_CHARACTERS = /^[0-9.]+$/;
 
 export class StorageSession {
   readonly #options: SessionOptions;
@@ -66,6 +72,7 @@ export class StorageSession {
   #releasing = false;
   #ended = false;
   #waiting = 0;
+  #requests = 0;
   instances = 0;
   bytes = 0;
 
@@ -97,6 +104,11 @@ export class StorageSession {
   /** Something is being made durable: the peer waits for us, not we for it. */
   get busy(): boolean {
     return this.#inProgress.size > 0 && this.#receiving === undefined;
+  }
+
+  /** The peer has begun a message that it has to go on with. */
+  get insideMessage(): boolean {
+    return this.#assembler.busy;
   }
 
   /** A-RELEASE was asked for: answered when everything in progress is. */
@@ -164,6 +176,7 @@ export class StorageSession {
     const receiving: Receiving = {
       request: command,
       contextId,
+      startMs: performance.now(),
       inspector: new DataSetInspector(transferSyntaxOf(transferSyntaxUid)),
       store: undefined,
       refusal: this.#requestRefusal(command, contextId),
@@ -179,11 +192,18 @@ export class StorageSession {
     const abstractSyntax = this.#contexts.get(contextId)?.abstractSyntax;
     if (abstractSyntax === VERIFICATION || abstractSyntax === STORAGE_COMMITMENT_PUSH_MODEL)
       return new LetheError('DIMSE_SOP_CLASS_NOT_SUPPORTED');
-    const uid = command.affectedSopInstanceUid ?? '';
+    const { facts, validation, unknownSopClasses, instancesMax } = this.#options;
+    if (!facts.mayStore) return new LetheError('DIMSE_NOT_AUTHORIZED');
+    this.#requests++;
+    if (this.#requests > instancesMax || this.bytes >= this.#options.bytesMax)
+      return new LetheError('DIMSE_LIMIT_REACHED');
     if (!hasDataSet(command) || command.affectedSopClassUid === undefined)
       return new LetheError('DIMSE_COMMAND_MALFORMED', { field: 'data set' });
-    // Tolerance: components with leading zeros, which archives are full of; anything that is no UID at all is refused.
-    if (!UID_CHARACTERS.test(uid) || uid.length > UID_CHARACTERS_MAX) return new LetheError('DIMSE_INVALID_UID');
+    // Another class than the context's is kept as the sender calls it, unless the site takes no unknown ones.
+    if (command.affectedSopClassUid !== abstractSyntax && !isStorable(command.affectedSopClassUid, unknownSopClasses))
+      return new LetheError('DIMSE_SOP_CLASS_NOT_SUPPORTED');
+    const fault = uidFault(command, validation);
+    if (fault?.remedy === 'refuse') return fault.error;
     if (this.#inProgress.has(command.messageId ?? 0)) return new LetheError('DIMSE_DUPLICATE_INVOCATION');
     return undefined;
   }
@@ -218,6 +238,7 @@ export class StorageSession {
     if (receiving?.store === undefined) return;
     const { store } = receiving;
     this.#attempt(receiving, () => {
+      if (this.bytes > this.#options.bytesMax) throw new LetheError('DIMSE_LIMIT_REACHED');
       receiving.inspector.push(bytes);
       if (!store.write(bytes)) void this.#pauseUntil(store.drained());
     });
@@ -249,7 +270,7 @@ export class StorageSession {
     // A duplicate invocation is answered without forgetting the request that is really in progress.
     if (receiving.refusal?.code !== 'DIMSE_DUPLICATE_INVOCATION') this.#inProgress.delete(request.messageId ?? 0);
     if (response.status === STATUS.success || (response.status & WARNING_MASK) === WARNING) this.instances++;
-    this.#respond(request, contextId, response);
+    this.#respond(request, contextId, response, receiving.startMs);
     this.#respondRelease();
   }
 
@@ -257,12 +278,13 @@ export class StorageSession {
     try {
       if (receiving.refusal !== undefined) throw receiving.refusal;
       const findings = receiving.inspector.end();
-      const mismatch = mismatchOf(receiving.request, findings);
-      if (mismatch !== undefined) throw mismatch;
+      const fault = decidingFault(receiving.request, findings, this.#options.validation);
+      if (fault?.remedy === 'refuse') throw fault.error;
       if (receiving.store === undefined) throw new LetheError('INVARIANT', { what: 'store without a handler' });
       const store = receiving.store;
       receiving.store = undefined; // from here on it is complete: an abort of the association does not undo it
-      return await store.complete(findings);
+      const response = await store.complete(findings);
+      return fault?.remedy === 'warn' && response.status === STATUS.success ? warningOf(fault.error) : response;
     } catch (error) {
       const known = toLetheError(error);
       receiving.store?.abort();
@@ -285,24 +307,11 @@ export class StorageSession {
     });
   }
 
-  #respond(request: CommandSet, contextId: number, facts: ResponseFacts): void {
-    this.#options.onResponse(facts.status);
+  #respond(request: CommandSet, contextId: number, facts: ResponseFacts, startMs = performance.now()): void {
+    this.#options.onResponse(facts.status, performance.now() - startMs);
     const { association, peerMaxPduLengthBytes } = this.#options;
     const response = commandPdus(contextId, writeCommand(responseTo(request, facts)), peerMaxPduLengthBytes);
     // A peer that asks and does not listen is not read any more, or its answers would fill the memory.
     if (!association.send([response])) void this.#pauseUntil(association.drained());
   }
-}
-
-/** PS3.4 §B.2.3: SOP Class and SOP Instance UID of the command shall be those of the data set. */
-function mismatchOf(request: CommandSet, findings: ReturnType<DataSetInspector['end']>): LetheError | undefined {
-  if (findings.error !== undefined)
-    return new LetheError('DIMSE_DATA_SET_UNREADABLE', { cause: findings.error.code }, { cause: findings.error });
-  const differs = (said: string | undefined, found: string | undefined) =>
-    found !== undefined && found !== '' && found !== said;
-  if (differs(request.affectedSopClassUid, findings.sopClassUid))
-    return new LetheError('DIMSE_SOP_CLASS_MISMATCH', { tag: 0x00080016 });
-  if (differs(request.affectedSopInstanceUid, findings.sopInstanceUid))
-    return new LetheError('DIMSE_SOP_CLASS_MISMATCH', { tag: 0x00080018 });
-  return undefined;
 }

@@ -60,7 +60,9 @@ export class AdminFace implements GatewayAdmin {
     const { store, spool, scp, host } = this.#deps;
     const listener = scp();
     const listeners: GatewayStatus['listeners'][number][] = [];
-    if (listener !== undefined) listeners.push({ kind: 'dicom', host, port: listener.ports.plain });
+    if (listener !== undefined && listener.ports.plain !== 0)
+      for (const port of [listener.ports.plain, ...listener.ports.further])
+        listeners.push({ kind: 'dicom', host, port });
     if (listener?.ports.tls !== undefined) listeners.push({ kind: 'dicom-tls', host, port: listener.ports.tls });
     return {
       version: VERSION,
@@ -190,6 +192,7 @@ export class AdminFace implements GatewayAdmin {
     const { counts, space, associations, destinations } = await this.status();
     const nowMs = this.#deps.clock.nowMs();
     return {
+      certificateDays: this.#certificateDays(nowMs),
       counts,
       space,
       associations,
@@ -201,6 +204,15 @@ export class AdminFace implements GatewayAdmin {
       ),
       breakers: Object.fromEntries(destinations.map(({ name, breaker }) => [name, breaker])),
     };
+  }
+
+  /** A file that cannot be read just now is no reason to have no metrics at all. */
+  #certificateDays(nowMs: number): number | undefined {
+    try {
+      return this.#deps.scp()?.tlsExpiresInDays(nowMs);
+    } catch {
+      return undefined;
+    }
   }
 }
 

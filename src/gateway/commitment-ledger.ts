@@ -65,7 +65,9 @@ export function reportAddresses(peers: Configuration['dicom']['peers']): Readonl
   const listed = Array.isArray(peers) ? peers : [];
   return new Map(
     listed.flatMap(({ aeTitle, host, reportPort }) =>
-      host !== undefined && isIP(host) !== 0 && reportPort !== undefined ? [[aeTitle, { host, port: reportPort }]] : [],
+      aeTitle !== undefined && host !== undefined && isIP(host) !== 0 && reportPort !== undefined
+        ? [[aeTitle, { host, port: reportPort }]]
+        : [],
     ),
   );
 }

@@ -26,6 +26,7 @@ import { destinationOf, takerOf } from './destinations.ts';
 import { Dispatcher, type DispatchOptions } from './dispatch.ts';
 import { FolderSource } from './folder-source.ts';
 import { defaultKeyPath, loadOrMakeKey } from './keys.ts';
+import { listenerEvents } from './listener-events.ts';
 import { Metrics } from './metrics.ts';
 import { PrepareLoop } from './prepare.ts';
 import type { ProcessJob, ProcessOutcome } from './process-job.ts';
@@ -76,7 +77,7 @@ export class Gateway {
     });
     for (const part of [parts.prepare, parts.retention, ...parts.dispatchers.values()]) part.start();
     for (const folder of parts.folders) await folder.start();
-    const scp = configuration.dicom.enabled ? await listen(configuration, parts, options.logger) : undefined;
+    const scp = configuration.dicom.enabled ? await listen(options, parts, options.logger) : undefined;
     await parts.commitment?.start();
     const admin = new AdminFace({
       store: parts.store,
@@ -92,14 +93,15 @@ export class Gateway {
     });
     parts.observe = () => admin.observe();
     options.logger.log('info', 'gateway.started', {
-      ...(scp === undefined ? {} : { dicomPort: scp.ports.plain }),
+      ...(scp === undefined || scp.ports.plain === 0 ? {} : { dicomPort: scp.ports.plain }),
       ...(scp?.ports.tls === undefined ? {} : { tlsPort: scp.ports.tls }),
     });
     return new Gateway(parts, scp, admin, recovery);
   }
 
   get ports(): { readonly dicom: number | undefined; readonly tls: number | undefined } {
-    return { dicom: this.#scp?.ports.plain, tls: this.#scp?.ports.tls };
+    const plain = this.#scp?.ports.plain;
+    return { dicom: plain === 0 ? undefined : plain, tls: this.#scp?.ports.tls };
   }
 
   /** Reads certificate and key again; associations that run keep theirs. @throws CONFIG_UNREADABLE */
@@ -346,17 +348,13 @@ function openDispatchers(
   );
 }
 
-function listen(configuration: Configuration, parts: Parts, logger: Logger): Promise<StorageScp> {
+function listen(options: GatewayOptions, parts: Parts, logger: Logger): Promise<StorageScp> {
+  const { configuration, baseDir } = options.loaded;
   const { limits } = configuration;
-  return StorageScp.listen(scpOptions(configuration), {
+  return StorageScp.listen(scpOptions(configuration, { baseDir, env: options.env }), {
     handler: storageHandler(parts.receiver, sizeBytes(limits.maxInstanceBytes)),
     logger,
-    events: {
-      onResponse: (status) =>
-        parts.metrics.storeResponses.inc({ status: status.toString(16).toUpperCase().padStart(4, '0') }),
-      onRejected: ({ result, source, reason }) =>
-        parts.metrics.rejections.inc({ reason: `${result}/${source}/${reason}` }),
-    },
+    events: listenerEvents({ ...parts, clock: systemClock }),
     ...(parts.commitment === undefined ? {} : { commitment: parts.commitment }),
   });
 }

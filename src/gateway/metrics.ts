@@ -10,6 +10,8 @@ export interface Observed {
   readonly counts: FlowCounts;
   readonly space: SpoolSpace;
   readonly associations: number;
+  /** Undefined without a TLS port, or where its file cannot be read now. */
+  readonly certificateDays: number | undefined;
   readonly oldestOwedSeconds: Readonly<Record<string, number>>;
   readonly breakers: Readonly<Record<string, 'closed' | 'open' | 'half-open'>>;
 }
@@ -23,6 +25,10 @@ export class Metrics {
   readonly receivedBytes: Counter<'source'>;
   readonly storeResponses: Counter<'status'>;
   readonly rejections: Counter<'reason'>;
+  readonly associations: Counter<'outcome'>;
+  readonly opaqueContexts: Counter;
+  readonly tlsFailures: Counter;
+  readonly responseSeconds: Histogram;
   readonly processed: Counter<'outcome'>;
   readonly processSeconds: Histogram;
   readonly deliveries: Counter<'destination' | 'outcome'>;
@@ -54,6 +60,28 @@ export class Metrics {
       name: 'lethe_associations_rejected_total',
       help: 'A-ASSOCIATE-RJ sent, by result/source/reason (PS3.8 Table 9-21).',
       labelNames: ['reason'],
+      registers,
+    });
+    this.associations = new Counter({
+      name: 'lethe_associations_total',
+      help: 'Associations accepted, rejected, released, and ended by an abort of the peer, of ours, or a broken connection.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.opaqueContexts = new Counter({
+      name: 'lethe_opaque_contexts_total',
+      help: 'Presentation contexts accepted for SOP classes or transfer syntaxes that PS3.6 does not list.',
+      registers,
+    });
+    this.tlsFailures = new Counter({
+      name: 'lethe_tls_failures_total',
+      help: 'TLS handshakes on the DICOM port that failed.',
+      registers,
+    });
+    this.responseSeconds = new Histogram({
+      name: 'lethe_response_seconds',
+      help: 'Time from a DIMSE request to its response.',
+      buckets: SECONDS,
       registers,
     });
     this.processed = new Counter({
@@ -117,6 +145,11 @@ export class Metrics {
       registers,
     });
     const associations = new Gauge({ name: 'lethe_associations', help: 'Associations open now.', registers });
+    const certificate = new Gauge({
+      name: 'lethe_tls_certificate_days',
+      help: 'Days until the first certificate of the DICOM-TLS port expires; negative when it has.',
+      registers: [],
+    });
     this.#apply = (observed) => {
       for (const state of ['received', 'prepared', 'held', 'discarded'] as const)
         instances.set({ state }, observed.counts[state]);
@@ -130,6 +163,9 @@ export class Metrics {
       free.set(observed.space.freeBytes);
       full.set(observed.space.full ? 1 : 0);
       associations.set(observed.associations);
+      if (observed.certificateDays === undefined) return;
+      certificate.set(observed.certificateDays);
+      this.#registry.registerMetric(certificate);
     };
   }
 

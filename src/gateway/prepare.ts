@@ -123,11 +123,12 @@ export class PrepareLoop {
 
   async #outcomeOf(row: InstanceRow): Promise<ProcessOutcome | undefined> {
     if (row.location === undefined) return { kind: 'held', code: 'SPOOL_CORRUPT', detail: 'no bytes are recorded' };
-    const { id, customer, sourceName, profile, location } = row;
+    const { id, customer, sourceKind, sourceName, profile, location } = row;
     let last: LetheError | undefined;
     for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
       try {
-        return await this.#deps.pool.run({ id, customer, sourceName, profile, location, attempt: this.#attemptName() });
+        const facts = { id, customer, sourceKind, sourceName, profile, location };
+        return await this.#deps.pool.run({ ...facts, attempt: this.#attemptName() });
       } catch (error) {
         if (this.#wake.closed) return undefined;
         last = toLetheError(error);

@@ -6,6 +6,7 @@ import type { PreparedOutput } from '../queue/store.ts';
 export interface ProcessJob {
   readonly id: InstanceId;
   readonly customer: string;
+  readonly sourceKind: string;
   readonly sourceName: string;
   /** As the source picked it; undefined: the site's own. */
   readonly profile: string | undefined;

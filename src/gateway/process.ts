@@ -20,6 +20,7 @@ import { type RenderOptions, renderFrames } from '../imaging/render.ts';
 import type { PreparedPack } from '../queue/local-prepared.ts';
 import { type CompiledRule, inspect } from './inspect.ts';
 import type { ProcessJob, ProcessOutcome } from './process-job.ts';
+import { verifyCustody } from './verify-custody.ts';
 
 export interface ProcessOptions {
   /** By the name that a source picks; undefined names the site's own. @throws CONFIG_INVALID for a name that is none */
@@ -55,6 +56,7 @@ export async function processInstance(
     const received = deps.openReceived(job.location);
     try {
       const part10 = readPart10(received, { endAfterPixelData: true }); // what stands behind the pixels goes anyway
+      verifyCustody(part10, job);
       const decision = inspect(part10.dataSet, job, options.rules);
       if (decision.kind === 'discard') return { kind: 'discarded', rule: decision.rule };
       if (decision.kind === 'hold') throw new LetheError('INSTANCE_HELD_BY_RULE', { rule: decision.rule });

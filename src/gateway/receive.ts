@@ -4,14 +4,15 @@
  * leaves no trace; whatever fails after is found again at the next start.
  *
  * Same customer, UID and content again: Success, and nothing is kept or sent twice. Same UID with other content: by
- * policy, refused (0111) or kept as another version; both digests are on record either way.
+ * policy, refused (0111), kept as another version, or taken in the place of what was not delivered yet; both digests are
+ * on record either way.
  */
 import type { Clock, Random } from '../core/clock.ts';
 import { ERRORS, LetheError, toLetheError } from '../core/errors.ts';
 import { type InstanceId, newInstanceId } from '../core/identifier.ts';
 import type { Logger } from '../core/log.ts';
 import type { IncomingInstance, ReceivedRecord, Spool, SpooledInstance, SpoolWriter } from '../queue/spool.ts';
-import type { Store } from '../queue/store.ts';
+import type { InstanceRow, Store } from '../queue/store.ts';
 import type { ReceiveOrigin, ReceiveResult } from './admin.ts';
 import { HeadReader, type InstanceHead } from './head.ts';
 
@@ -24,7 +25,7 @@ export interface ReceiveDeps {
 }
 
 export interface ReceiveOptions {
-  readonly duplicates: 'refuse' | 'keep';
+  readonly duplicates: 'refuse' | 'keep' | 'replace';
   readonly instanceBytesMax: number;
   /** Called after custody of something new, so that processing starts at once. */
   onAccepted(record: ReceivedRecord, bytes: number): void;
@@ -62,7 +63,9 @@ export class Receiver {
   /** The step that makes it ours. @throws SPOOL_IO SPOOL_FULL STORE_UNAVAILABLE INSTANCE_DUPLICATE */
   async takeCustody(incoming: IncomingInstance, studyInstanceUid: string | undefined): Promise<Custody> {
     const spooled = await incoming.commit();
-    if (this.#options.duplicates === 'refuse') await this.#refuseOtherContent(spooled);
+    // Where both are kept, each has its digest on record by itself.
+    const others = this.#options.duplicates === 'keep' ? [] : await this.#otherContent(spooled);
+    if (this.#options.duplicates === 'refuse') await this.#refuse(spooled, others);
     const outcome = await this.#deps.store.accept(spooled, studyInstanceUid);
     const { record, bytes } = spooled;
     if (outcome.kind === 'duplicate') {
@@ -82,17 +85,36 @@ export class Receiver {
       bytes,
       sopClass: record.sopClassUid,
     });
+    for (const other of others) await this.#replace(other, spooled);
     this.#options.onAccepted(record, bytes);
     return { kind: 'accepted', id: record.id };
   }
 
-  async #refuseOtherContent(spooled: SpooledInstance): Promise<void> {
-    const { customer, sopInstanceUid } = spooled.record;
-    const earlier = await this.#deps.store.findBySopInstanceUid(customer, sopInstanceUid);
-    if (earlier === undefined || earlier.digest === spooled.digest) return;
+  async #otherContent({ record, digest }: SpooledInstance): Promise<InstanceRow[]> {
+    const versions = await this.#deps.store.versionsOf(record.customer, record.sopInstanceUid);
+    return versions.filter((version) => version.digest !== digest);
+  }
+
+  /** Not where the same content is there too: that is a repetition. @throws INSTANCE_DUPLICATE */
+  async #refuse(spooled: SpooledInstance, [earlier]: readonly InstanceRow[]): Promise<void> {
+    if (earlier === undefined) return;
     await this.#deps.spool.eraseReceived(spooled.location);
-    this.#deps.logger.log('warn', 'instance.duplicate', { instance: earlier.id, customer, sameContent: false });
+    await this.#record(earlier, spooled, 'refused');
     throw new LetheError('INSTANCE_DUPLICATE', { earlier: earlier.digest, offered: spooled.digest });
+  }
+
+  /** What was delivered stays delivered; what was not is discarded, on record, now that the other is ours. */
+  async #replace(earlier: InstanceRow, spooled: SpooledInstance): Promise<void> {
+    await this.#record(earlier, spooled, 'replaced');
+    if (earlier.settledAtMs === undefined)
+      await this.#deps.store.discard(earlier.id, `replaced by ${spooled.record.id}`);
+  }
+
+  async #record(earlier: InstanceRow, { record, digest }: SpooledInstance, what: string): Promise<void> {
+    const { customer } = record;
+    this.#deps.logger.log('warn', 'instance.duplicate', { instance: earlier.id, customer, sameContent: false });
+    const digests = `other content ${what}: stored sha256:${earlier.digest} offered sha256:${digest}`;
+    await this.#deps.store.note('instance.duplicate', digests, earlier.id);
   }
 
   /** One Part 10 file as a stream: HTTP, watched folders, STOW-RS. Never throws for what was sent. */

@@ -89,6 +89,13 @@ export class SqliteStore implements Store {
     return row === undefined ? undefined : instanceOf(row);
   }
 
+  async versionsOf(customer: string, sopInstanceUid: string): Promise<InstanceRow[]> {
+    const where = "customer = ? AND sop_instance_uid = ? AND state <> 'discarded'";
+    return this.#database
+      .all(`SELECT ${INSTANCE} FROM instance WHERE ${where} ORDER BY id`, customer, sopInstanceUid)
+      .map(instanceOf);
+  }
+
   async instance(id: InstanceId): Promise<InstanceRow | undefined> {
     const row = this.#database.first(`SELECT ${INSTANCE} FROM instance WHERE id = ?`, id);
     return row === undefined ? undefined : instanceOf(row);

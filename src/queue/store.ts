@@ -105,6 +105,8 @@ export interface Store {
   accept(spooled: SpooledInstance, studyInstanceUid: string | undefined): Promise<AcceptOutcome>;
   /** Other committed content under the same customer and SOP Instance UID, for the duplicate policy. */
   findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined>;
+  /** All versions under one customer and SOP Instance UID that were not discarded, oldest first. */
+  versionsOf(customer: string, sopInstanceUid: string): Promise<InstanceRow[]>;
   instance(id: InstanceId): Promise<InstanceRow | undefined>;
   /** In state received, high priority first, then oldest, at most `limit`. A pure query: the caller knows what it has in hand. */
   takeReceived(limit: number): Promise<InstanceRow[]>;

@@ -192,11 +192,11 @@ describe('F15: peers by AE title, address and certificate', () => {
     ['SIX', '10.1.2.3', [], false],
   ] as const)
     test(`${callingAeTitle} from ${remoteAddress} with [${tlsNames}] is ${expected ? 'let in' : 'refused'}`, () => {
-      assert.equal(peerOf(policy, { callingAeTitle, remoteAddress, tlsNames }) !== undefined, expected);
+      assert.equal(peerOf(policy, { callingAeTitle, remoteAddress, tls: { names: tlsNames } }) !== undefined, expected);
     });
 
   test('the first entry that fits says whose customer it is', () => {
-    const caller = { callingAeTitle: ' CT1 ', remoteAddress: '10.1.2.3', tlsNames: [] };
+    const caller = { callingAeTitle: ' CT1 ', remoteAddress: '10.1.2.3', tls: { names: [] } };
     assert.equal(peerOf(policy, caller)?.customer, 'ward');
   });
 

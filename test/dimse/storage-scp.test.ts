@@ -197,14 +197,14 @@ describe('F3: timers', TIMEOUT, () => {
     assert.match(JSON.stringify(log), /DIMSE_TIMEOUT.*timer=idle/);
   });
 
-  test('a PDU that begins and drips is aborted by the PDU timer, long before it would end', async (context) => {
-    const { port, log } = await startListener(context, { timers: { pduTimeoutMs: 120 } });
+  test('a PDU that begins and drips is aborted by the DIMSE timer, long before it would end', async (context) => {
+    const { port, log } = await startListener(context, { timers: { dimseTimeoutMs: 120 } });
     const peer = await ScriptedPeer.associated(port);
     peer.send(Buffer.concat([u8(4, 0), u32(1000), u32(996), u8(1, 1)]));
     const drip = setInterval(() => peer.send(u8(0)), 20);
     await expectAbort(peer, 2, 0);
     clearInterval(drip);
-    assert.match(JSON.stringify(log), /timer=pdu/);
+    assert.match(JSON.stringify(log), /timer=dimse/);
   });
 
   test('silence while an instance is made durable is not idleness', async (context) => {
