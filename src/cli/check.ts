@@ -11,6 +11,7 @@ import { destinationOf } from '../gateway/destinations.ts';
 import { compileRules } from '../gateway/inspect.ts';
 import { defaultKeyPath, readKeyFile } from '../gateway/keys.ts';
 import { profileText } from '../gateway/profile-text.ts';
+import { rulesOf } from '../gateway/rules.ts';
 import {
   CONFIG_OPTION,
   type Command,
@@ -68,9 +69,7 @@ async function run(invocation: Invocation): Promise<number> {
     attempt(add, 'profile', () =>
       compileProfile(profileText(loaded.configuration.deidentification.profile, loaded.baseDir)),
     );
-    attempt(add, 'rules', () =>
-      compileRules(loaded.configuration.rules.map(({ name, when, action }) => ({ name, when, action }))),
-    );
+    attempt(add, 'rules', () => compileRules(rulesOf(loaded.configuration), loaded.placeOf));
     await checkPorts(loaded, add);
     await checkDestinations(loaded, env, add);
   }

@@ -104,7 +104,12 @@ function demoConfiguration(dataDir: string): LoadedConfiguration {
     limits: { minFreeDiskBytes: '100MiB' },
     retention: { receivedMinutes: 60 }, // so that the console can show before and after
   });
-  return { configuration: parseConfiguration(text, 'demo', {}), path: undefined, baseDir: dataDir };
+  return {
+    configuration: parseConfiguration(text, 'demo', {}),
+    path: undefined,
+    baseDir: dataDir,
+    placeOf: () => ({}),
+  };
 }
 
 interface SentStudy {

@@ -51,10 +51,103 @@ export const Auth = Type.Union([
       clientId: Type.String(),
       clientSecret: Secret,
       scope: Type.Optional(Type.String()),
+      audience: Type.Optional(Type.String()),
+      credentialsIn: Type.Optional(Type.Union([Type.Literal('header'), Type.Literal('body')])),
     },
     strict,
   ),
 ]);
+
+const Uids = (description: string) =>
+  Type.Optional(Type.Array(Type.String({ pattern: '^[0-9.]{1,64}$' }), { minItems: 1, description }));
+
+const Filter = Type.Object(
+  {
+    modalities: Type.Optional(
+      Type.Array(Type.String(), { minItems: 1, description: 'Only instances of these modalities (0008,0060).' }),
+    ),
+    sopClasses: Uids('Only instances of these SOP classes.'),
+    exceptSopClasses: Uids('No instances of these SOP classes.'),
+  },
+  strict,
+);
+
+/** Of one destination; what is left out is as the section of the same name says. */
+const OwnRendering = Type.Object(
+  {
+    format: Type.Optional(
+      Type.Union([Type.Literal('jpeg'), Type.Literal('png'), Type.Literal('png16')], {
+        description: 'The image format of this destination.',
+      }),
+    ),
+    quality: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'JPEG quality.' })),
+    onUnrepresentable: Type.Optional(
+      Type.Union([Type.Literal('hold'), Type.Literal('png'), Type.Literal('jpeg')], {
+        description: 'As `rendering.onUnrepresentable`.',
+      }),
+    ),
+    maxEdge: Type.Optional(Type.Integer({ minimum: 16, maximum: 65535, description: 'As `rendering.maxEdge`.' })),
+  },
+  strict,
+);
+
+const OwnBatching = Type.Object(
+  {
+    by: Type.Optional(
+      Type.Union([Type.Literal('series'), Type.Literal('study'), Type.Literal('instance')], {
+        description: 'What goes into one request.',
+      }),
+    ),
+    maxImages: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 10000, description: 'Instances in one request at most.' }),
+    ),
+    maxBytes: Type.Optional(Size('Bytes in one request at most.')),
+    idleSeconds: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 3600, description: 'A batch that is not full waits this long for more.' }),
+    ),
+  },
+  strict,
+);
+
+const OwnLimits = Type.Object(
+  {
+    maxAttempts: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100000, description: 'Attempts before an instance is held.' }),
+    ),
+    maxAgeHours: Type.Optional(
+      Type.Number({ minimum: 0.01, maximum: 8760, description: 'Hours to try before an instance is held.' }),
+    ),
+    retryBaseSeconds: Type.Optional(
+      Type.Number({ minimum: 0.01, maximum: 3600, description: 'First retry after up to this.' }),
+    ),
+    retryMaxSeconds: Type.Optional(
+      Type.Number({ minimum: 0.1, maximum: 86400, description: 'Retries are never further apart than this.' }),
+    ),
+  },
+  strict,
+);
+
+const Pace = Type.Object(
+  {
+    bytesPerSecond: Type.Optional(
+      Size('Most bytes a second that are sent there, over all connections together, e.g. `2MB`.'),
+    ),
+    windows: Type.Optional(
+      Type.Array(Type.String(), {
+        minItems: 1,
+        description:
+          'Times at which it is sent to, e.g. `mon-fri 20:00-06:00`; outside of them everything waits, urgent or not.',
+      }),
+    ),
+    timeZone: Type.Optional(
+      Type.String({ description: 'IANA time zone of the windows, e.g. `Europe/Berlin`. Default: that of the system.' }),
+    ),
+    connections: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 16, description: 'Requests or associations at once. Default: 2.' }),
+    ),
+  },
+  strict,
+);
 
 const common = {
   name: Type.String({
@@ -67,12 +160,34 @@ const common = {
         'Which objects go there. Default: images for image-api (its contract knows nothing else), all elsewhere.',
     }),
   ),
+  filter: Type.Optional(Filter),
+  profile: Type.Optional(
+    Type.String({
+      description:
+        "De-identification profile of what goes there, whatever source or rule say. Default: theirs, else the site's.",
+    }),
+  ),
+  rendering: Type.Optional(OwnRendering),
+  batching: Type.Optional(OwnBatching),
+  limits: Type.Optional(OwnLimits),
+  pace: Type.Optional(Pace),
 };
+const Contents = Type.Optional(
+  Type.Union([Type.Literal('dicom'), Type.Literal('images'), Type.Literal('all')], {
+    description: 'Which files of an instance are written. Default: all.',
+  }),
+);
+const ClientCertificate = Type.Optional(Type.Object({ cert: Type.String(), key: Type.String() }, strict));
 const http = {
   url: Type.String({ pattern: '^https?://', description: 'Base URL.' }),
   auth: Type.Optional(Auth),
   ca: Type.Optional(Type.String({ description: 'PEM file with the authorities of the destination.' })),
-  clientCert: Type.Optional(Type.Object({ cert: Type.String(), key: Type.String() }, strict)),
+  clientCert: ClientCertificate,
+  headers: Type.Optional(
+    Type.Record(Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" }), Type.String(), {
+      description: 'More headers of every request.',
+    }),
+  ),
   proxy: Type.Optional(Type.String({ description: 'URL of an HTTP proxy.' })),
   timeoutSeconds: Type.Number({
     minimum: 1,
@@ -102,6 +217,21 @@ export const Destination = Type.Union([
       port: Port('Port of the storage SCP.'),
       calledAeTitle: AeTitle('AE title of the peer.'),
       callingAeTitle: Type.Optional(AeTitle('AE title we use; dicom.aeTitle otherwise.')),
+      tls: Type.Optional(
+        Type.Object(
+          {
+            ca: Type.Optional(Type.String({ description: 'PEM file with the authorities of the peer.' })),
+            clientCert: ClientCertificate,
+          },
+          { ...strict, description: 'Makes it a TLS connection.' },
+        ),
+      ),
+      timeoutSeconds: Type.Number({
+        minimum: 1,
+        maximum: 3600,
+        default: 120,
+        description: 'The longest wait for the answer to one C-STORE.',
+      }),
     },
     strict,
   ),
@@ -110,6 +240,7 @@ export const Destination = Type.Union([
       ...common,
       type: Type.Literal('folder'),
       path: Type.String({ description: 'Folder that receives study/series/instance files.' }),
+      contents: Contents,
     },
     strict,
   ),
@@ -121,6 +252,11 @@ export const Destination = Type.Union([
       region: Type.String({ default: 'us-east-1', description: 'Region of the signature.' }),
       accessKeyId: Secret,
       secretAccessKey: Secret,
+      sessionToken: Type.Optional(Secret),
+      contents: Contents,
+      partBytes: Type.Optional(Size('Larger objects are uploaded in parts of this size. Default: 64MiB.')),
+      ca: http.ca,
+      proxy: http.proxy,
       prefix: Type.Optional(Type.String({ description: 'Put before every object key.' })),
     },
     strict,

@@ -17,6 +17,8 @@ export interface LoadedConfiguration {
   readonly path: string | undefined;
   /** Folder that relative paths are relative to. */
   readonly baseDir: string;
+  /** Path, line and column of a key, as far as the file has it: for what only those find wrong who use it. */
+  placeOf(keys: readonly (string | number)[]): Readonly<Record<string, string | number>>;
 }
 
 export interface LoadOptions {
@@ -35,9 +37,9 @@ export function loadConfiguration(options: LoadOptions): LoadedConfiguration {
   const path = resolve(options.cwd, explicit ?? 'lethe.yaml');
   if (!existsSync(path)) {
     if (explicit !== undefined) throw new LetheError('CONFIG_UNREADABLE', { path });
-    return resolved(parseConfiguration('{}', 'defaults', options.env), undefined, options);
+    return resolved({ text: '{}', path: undefined }, options);
   }
-  return resolved(parseConfiguration(readText(path), path, options.env), path, options);
+  return resolved({ text: readText(path), path }, options);
 }
 
 function readText(path: string): string {
@@ -147,7 +149,18 @@ function expandEnvironment(value: unknown, env: LoadOptions['env'], path: string
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, expandEnvironment(item, env, path)]));
 }
 
-function resolved(configuration: Configuration, path: string | undefined, options: LoadOptions): LoadedConfiguration {
+function placesIn(text: string, path: string | undefined): LoadedConfiguration['placeOf'] {
+  return (keys) => {
+    if (path === undefined) return {};
+    const lines = new LineCounter();
+    const at = positionOf(parseDocument(text, { lineCounter: lines }), lines, keys.map(String));
+    return { path, ...(at === undefined ? {} : { line: at.line, column: at.col }) };
+  };
+}
+
+function resolved(file: { text: string; path: string | undefined }, options: LoadOptions): LoadedConfiguration {
+  const { path } = file;
+  const configuration = parseConfiguration(file.text, path ?? 'defaults', options.env);
   const baseDir = path === undefined ? options.cwd : dirname(path);
   const at = (file: string) => (isAbsolute(file) ? file : resolve(baseDir, file));
   const dataDir =
@@ -161,8 +174,9 @@ function resolved(configuration: Configuration, path: string | undefined, option
     dicom: withAbsoluteTls(configuration.dicom, at),
     deidentification: withAbsoluteKey(configuration.deidentification, at),
   };
-  checkPolicies(complete, path ?? 'defaults');
-  return { configuration: Object.freeze(complete), path, baseDir };
+  const placeOf = placesIn(file.text, path);
+  checkPolicies(complete, path ?? 'defaults', placeOf);
+  return { configuration: Object.freeze(complete), path, baseDir, placeOf };
 }
 
 function withAbsoluteTls(dicom: Configuration['dicom'], at: (file: string) => string): Configuration['dicom'] {
@@ -182,7 +196,7 @@ function withAbsoluteKey(
 }
 
 /** What single keys cannot say: combinations that would be unsafe or impossible. */
-function checkPolicies(configuration: Configuration, path: string): void {
+function checkPolicies(configuration: Configuration, path: string, placeOf: LoadedConfiguration['placeOf']): void {
   const { dicom, http } = configuration;
   const refuse = (key: string, problem: string): never => {
     throw new LetheError('CONFIG_INVALID', { path, key, problem });
@@ -199,10 +213,13 @@ function checkPolicies(configuration: Configuration, path: string): void {
     if (names.has(name)) refuse('destinations', `two destinations are called ${name}`);
     names.add(name);
   }
-  for (const rule of configuration.rules) {
+  for (const [index, rule] of configuration.rules.entries()) {
     const strange =
       configuration.destinations === undefined ? undefined : rule.destinations?.find((name) => !names.has(name));
-    if (strange !== undefined) refuse(`rules.${rule.name}.destinations`, `no destination is called ${strange}`);
+    if (strange === undefined) continue;
+    const key = `rules.${rule.name}.destinations`;
+    const place = placeOf(['rules', index, 'destinations']);
+    throw new LetheError('CONFIG_INVALID', { path, ...place, key, problem: `no destination is called ${strange}` });
   }
   for (const folder of configuration.folders) {
     if ((folder.customers === undefined) === (folder.customer === undefined))

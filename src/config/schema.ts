@@ -216,16 +216,27 @@ const Retention = Type.Object(
   section,
 );
 
+const OneOrMore = (description: string) =>
+  Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], { description }));
+
 const RuleTerm = Type.Object(
   {
-    element: Type.Optional(Type.String({ description: 'Keyword or tag, e.g. `Modality` or `(0008,0060)`.' })),
-    equals: Type.Optional(
-      Type.Union([Type.String(), Type.Array(Type.String())], { description: 'One of these values.' }),
+    element: Type.Optional(
+      Type.String({
+        description: 'Keyword or tag, e.g. `Modality` or `(0008,0060)`; into sequences with dots (any item counts).',
+      }),
     ),
+    equals: OneOrMore('One of these values.'),
     matches: Type.Optional(Type.String({ description: 'Regular expression the value must match.' })),
     exists: Type.Optional(Type.Boolean({ description: 'Whether the element is there with a value.' })),
-    customer: Type.Optional(Type.String({ description: 'Customer of the instance.' })),
-    source: Type.Optional(Type.String({ description: 'Calling AE title, folder or client it came from.' })),
+    atLeast: Type.Optional(Type.Number({ description: 'The value is a number and not smaller.' })),
+    atMost: Type.Optional(Type.Number({ description: 'The value is a number and not larger.' })),
+    customer: OneOrMore('Customer of the instance.'),
+    source: OneOrMore('Calling AE title, folder or client it came from.'),
+    via: OneOrMore('The way it came: `dicom`, `folder`, `http`, `stow` or `pull`.'),
+    during: OneOrMore('When it was received, e.g. `mon-fri 20:00-06:00`.'),
+    timeZone: Type.Optional(Type.String({ description: 'IANA time zone of `during`. Default: that of the system.' })),
+    not: Type.Optional(Type.Boolean({ description: 'The opposite of all that this condition says.' })),
   },
   strict,
 );
@@ -234,10 +245,20 @@ const Rule = Type.Object(
   {
     name: Type.String({ pattern: '^[a-zA-Z0-9_.-]{1,64}$', description: 'Name that stands on record as the reason.' }),
     when: Type.Array(RuleTerm, { minItems: 1, description: 'All of these must be true.' }),
-    action: Type.Union([Type.Literal('discard'), Type.Literal('hold'), Type.Literal('route'), Type.Literal('urgent')], {
-      description: 'What happens.',
-    }),
-    destinations: Type.Optional(Type.Array(Type.String(), { description: 'For route: only these destinations.' })),
+    action: Type.Union(
+      [
+        Type.Literal('discard'),
+        Type.Literal('hold'),
+        Type.Literal('route'),
+        Type.Literal('profile'),
+        Type.Literal('urgent'),
+      ],
+      { description: 'What happens.' },
+    ),
+    destinations: Type.Optional(
+      Type.Array(Type.String(), { minItems: 1, description: 'For route: only these destinations.' }),
+    ),
+    profile: Type.Optional(Type.String({ description: 'For profile: the de-identification profile.' })),
   },
   strict,
 );
@@ -261,7 +282,8 @@ export const ConfigurationSchema = Type.Object(
     ),
     rules: Type.Array(Rule, {
       default: [],
-      description: 'Rules that discard, hold, route or hurry; the first that matches of each kind counts.',
+      description:
+        'Rules that discard, hold, route, choose a profile or hurry; the first that matches of each kind counts.',
     }),
     store: Type.String({
       default: 'sqlite',

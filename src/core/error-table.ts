@@ -349,6 +349,11 @@ export const ERRORS = {
     disposition: 'hold',
     message: 'The worker processing this instance died twice; the instance is held, the worker was replaced.',
   },
+  INSTANCE_NO_DESTINATION: {
+    blame: 'operator',
+    disposition: 'hold',
+    message: 'No destination takes this instance: neither its filters nor a route rule name one.',
+  },
   OBJECT_HAS_NO_IMAGE: {
     blame: 'peer',
     disposition: 'hold',

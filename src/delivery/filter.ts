@@ -1,8 +1,7 @@
 /**
- * Which prepared instances a destination is owed. Pure; looks at pseudonymous facts only. Rules of the configuration
- * decide about instances before this; a filter is the destination's own taste.
+ * Which instances a destination is owed. Pure. Rules of the configuration decide about instances before this; a filter
+ * is the destination's own taste.
  */
-import type { PreparedManifest } from './destination.ts';
 
 export interface DestinationFilter {
   /** Modality (0008,0060); absent: all. */
@@ -10,14 +9,20 @@ export interface DestinationFilter {
   /** SOP Class UID (0008,0016); absent: all. */
   readonly sopClasses?: readonly string[];
   readonly exceptSopClasses?: readonly string[];
-  /** Only instances of which at least one image was rendered. */
+  /** Only instances that show an image. */
   readonly imagesOnly?: boolean;
 }
 
-export function takes(filter: DestinationFilter, manifest: PreparedManifest): boolean {
+export interface FilterFacts {
+  readonly sopClassUid: string;
+  readonly modality?: string;
+  readonly hasImages: boolean;
+}
+
+export function takes(filter: DestinationFilter, facts: FilterFacts): boolean {
   const { modalities, sopClasses, exceptSopClasses, imagesOnly } = filter;
-  if (imagesOnly === true && manifest.images.length === 0) return false;
-  if (exceptSopClasses?.includes(manifest.sopClassUid) === true) return false;
-  if (sopClasses?.includes(manifest.sopClassUid) === false) return false;
-  return modalities === undefined || (manifest.modality !== undefined && modalities.includes(manifest.modality));
+  if (imagesOnly === true && !facts.hasImages) return false;
+  if (exceptSopClasses?.includes(facts.sopClassUid) === true) return false;
+  if (sopClasses?.includes(facts.sopClassUid) === false) return false;
+  return modalities === undefined || (facts.modality !== undefined && modalities.includes(facts.modality));
 }

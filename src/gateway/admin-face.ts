@@ -6,7 +6,6 @@ import type { InstanceId } from '../core/identifier.ts';
 import { VERSION } from '../core/version.ts';
 import { explain } from '../deid/explain.ts';
 import { compileProfile } from '../deid/profile.ts';
-import type { PreparedManifest } from '../delivery/destination.ts';
 import { uidName } from '../dicom/uids.ts';
 import type { StorageScp } from '../dimse/storage-scp.ts';
 import type { Spool } from '../queue/spool.ts';
@@ -23,6 +22,7 @@ import type {
 } from './admin.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { customerKey } from './keys.ts';
+import { mainManifest } from './manifests.ts';
 import type { Metrics, Observed } from './metrics.ts';
 import type { Receiver } from './receive.ts';
 
@@ -169,7 +169,7 @@ export class AdminFace implements GatewayAdmin {
   async preview(id: InstanceId, frame: number): Promise<{ bytes: Uint8Array; mediaType: string } | undefined> {
     const row = await this.#deps.store.instance(id);
     if (row?.prepared === undefined) return undefined;
-    const manifest = JSON.parse(row.prepared.manifest) as PreparedManifest;
+    const manifest = mainManifest(row.prepared.manifest);
     const image = manifest.images.find((one) => one.frame === frame);
     if (image === undefined || image.bytes > PREVIEW_BYTES_MAX) return undefined;
     const source = this.#deps.spool.openPrepared(row.prepared.location, image.file);
@@ -218,7 +218,7 @@ export class AdminFace implements GatewayAdmin {
 
 export function summaryOf(row: InstanceRow): InstanceSummary {
   const known = row.reason !== undefined && row.reason in ERRORS ? ERRORS[row.reason as ErrorCode].message : undefined;
-  const manifest = row.prepared === undefined ? undefined : (JSON.parse(row.prepared.manifest) as PreparedManifest);
+  const manifest = row.prepared === undefined ? undefined : mainManifest(row.prepared.manifest);
   return {
     id: row.id,
     customer: row.customer,

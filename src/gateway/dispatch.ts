@@ -29,6 +29,8 @@ export interface DispatchOptions {
   readonly breaker: BreakerOptions;
   /** Requests to this destination at once. */
   readonly lanes: number;
+  /** Until it may be sent to; 0: now. */
+  opensInMs(nowMs: number): number;
 }
 
 export interface DispatchDeps {
@@ -106,6 +108,8 @@ export class Dispatcher {
   async #turn(): Promise<number> {
     const { store, clock } = this.#deps;
     const nowMs = clock.nowMs();
+    const closedMs = this.#options.opensInMs(nowMs);
+    if (closedMs > 0) return closedMs;
     const { state, admission } = admit(this.#breaker, nowMs);
     if (admission.kind === 'wait') return Math.max(1, admission.untilMs - nowMs);
     // Kept before anything is awaited: another lane must not send a second probe meanwhile.

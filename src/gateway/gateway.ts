@@ -13,7 +13,6 @@ import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
 import { compileProfile } from '../deid/profile.ts';
-import { BREAKER_OPTIONS } from '../delivery/breaker.ts';
 import { CommitmentReporter } from '../dimse/commitment-reporter.ts';
 import { StorageScp } from '../dimse/storage-scp.ts';
 import { LocalSpool } from '../queue/local-spool.ts';
@@ -22,9 +21,10 @@ import type { GatewayAdmin } from './admin.ts';
 import { AdminFace } from './admin-face.ts';
 import { commitmentLedger, reportAddresses } from './commitment-ledger.ts';
 import { deliverableOf } from './deliverable.ts';
-import { destinationOf, takerOf } from './destinations.ts';
-import { Dispatcher, type DispatchOptions } from './dispatch.ts';
+import { destinationOf, dispatchOptionsOf, renderingOf, takerOf } from './destinations.ts';
+import { Dispatcher } from './dispatch.ts';
 import { FolderSource } from './folder-source.ts';
+import { compileRules } from './inspect.ts';
 import { defaultKeyPath, loadOrMakeKey } from './keys.ts';
 import { listenerEvents } from './listener-events.ts';
 import { Metrics } from './metrics.ts';
@@ -35,6 +35,7 @@ import { profileText } from './profile-text.ts';
 import { Receiver } from './receive.ts';
 import { type Recovery, recover } from './recover.ts';
 import { Retention } from './retention.ts';
+import { rulesOf } from './rules.ts';
 import { scpOptions } from './scp-options.ts';
 import { storageHandler } from './storage-handler.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -48,7 +49,6 @@ export interface GatewayOptions {
 }
 
 const WORKER_HEAP_MEGABYTES = 512; // outside of pixel buffers, which are not on the heap
-const LANES = 2; // requests to one destination at once: one is built while the other is answered
 const RETENTION_POLL_MS = 2000;
 const STOP_GRACE_MS = 20_000; // of the 30 s that a service manager grants
 
@@ -89,7 +89,7 @@ export class Gateway {
       host: configuration.dicom.host,
       scp: () => scp,
       wake: () => parts.prepare.wake(),
-      explainWith: { profile: parts.profile, profiles: pickedProfiles(options.loaded), key: parts.key },
+      explainWith: { profile: parts.profile, profiles: pickedProfiles(options), key: parts.key },
     });
     parts.observe = () => admin.observe();
     options.logger.log('info', 'gateway.started', {
@@ -163,11 +163,11 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
   const store = new SqliteStore(join(dataDir, 'lethe.db'), systemClock);
   const key = openKey(options, await holdsData(store));
   const profile = profileText(configuration.deidentification.profile, options.loaded.baseDir);
-  const pool = openPool(configuration, {
+  const pool = openPool(options, {
     dataDir,
     key,
     profile,
-    profiles: pickedProfiles(options.loaded),
+    profiles: pickedProfiles(options),
     logger,
     crosswalkPublicKey: publicKeyOf(options.loaded),
   });
@@ -178,7 +178,6 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     pool,
     clock: systemClock,
     logger,
-    destinations: options.destinations.map(takerOf),
     onPrepared: (names) => {
       for (const name of names) dispatchers.get(name)?.wake();
     },
@@ -247,10 +246,12 @@ function openKey({ loaded }: GatewayOptions, dataExist: boolean): Uint8Array {
   return loadOrMakeKey({ path, dataExist, random: systemRandom }).key;
 }
 
-/** Of called AE titles, by name; compiled here once, so that a mistake stops the start. @throws DEID_PROFILE_INVALID */
-function pickedProfiles({ configuration, baseDir }: LoadedConfiguration): Readonly<Record<string, string>> {
-  const names = configuration.dicom.aeTitles.flatMap(({ profile }) => profile ?? []);
-  const texts = Object.fromEntries(names.map((name) => [name, profileText(name, baseDir)]));
+/** By name; compiled here once, so that a mistake stops the start. @throws DEID_PROFILE_INVALID */
+function pickedProfiles({ loaded, destinations }: GatewayOptions): Readonly<Record<string, string>> {
+  const { configuration, baseDir } = loaded;
+  const pickers = [...configuration.dicom.aeTitles, ...configuration.rules, ...destinations];
+  const names = new Set(pickers.flatMap(({ profile }) => profile ?? []));
+  const texts = Object.fromEntries([...names].map((name) => [name, profileText(name, baseDir)]));
   for (const text of [profileText(configuration.deidentification.profile, baseDir), ...Object.values(texts)])
     compileProfile(text);
   return texts;
@@ -271,7 +272,7 @@ function publicKeyOf({ configuration, baseDir }: LoadedConfiguration): string | 
 }
 
 function openPool(
-  configuration: Configuration,
+  { loaded, destinations }: GatewayOptions,
   given: {
     dataDir: string;
     key: Uint8Array;
@@ -281,21 +282,19 @@ function openPool(
     logger: Logger;
   },
 ): WorkerPool<ProcessJob, ProcessOutcome> {
-  const { rendering, rules } = configuration;
-  const { format, quality, onUnrepresentable, maxEdge } = rendering;
+  const { configuration } = loaded;
+  const { rendering } = configuration;
+  const rules = rulesOf(configuration);
+  compileRules(rules, loaded.placeOf);
   const workerData: ProcessWorkerData = {
     dataDir: given.dataDir,
     key: given.key,
     keyGeneration: 1,
     profile: given.profile,
     profiles: given.profiles,
-    rules: rules.map(({ name, when, action, destinations }) => ({
-      name,
-      when,
-      action,
-      ...(destinations === undefined ? {} : { destinations }),
-    })),
-    rendering: { format, quality, onUnrepresentable, ...(maxEdge === undefined ? {} : { maxEdge }) },
+    rules,
+    rendering: renderingOf(rendering),
+    destinations: destinations.map(takerOf),
     pixels: configuration.deidentification.pixels,
     crosswalkPublicKey: given.crosswalkPublicKey,
   };
@@ -314,23 +313,7 @@ function openDispatchers(
   parts: { spool: LocalSpool; store: SqliteStore; metrics: Metrics },
 ): Map<string, Dispatcher> {
   const { configuration, baseDir } = options.loaded;
-  const { batching, limits } = configuration;
-  const dispatch: DispatchOptions = {
-    batching: {
-      by: batching.by,
-      maxInstances: batching.maxImages,
-      maxBytes: sizeBytes(batching.maxBytes),
-      idleMs: batching.idleSeconds * 1000,
-    },
-    retry: {
-      attemptsMax: limits.maxAttempts,
-      ageMaxMs: limits.maxAgeHours * 3_600_000,
-      baseMs: limits.retryBaseSeconds * 1000,
-      maxMs: limits.retryMaxSeconds * 1000,
-    },
-    breaker: BREAKER_OPTIONS,
-    lanes: LANES,
-  };
+  const { batching } = configuration;
   const deps = {
     store: parts.store,
     clock: systemClock,
@@ -344,7 +327,10 @@ function openDispatchers(
   };
   const context = { baseDir, env: options.env, batching, callingAeTitle: configuration.dicom.aeTitle };
   return new Map(
-    options.destinations.map((one) => [one.name, new Dispatcher(destinationOf(one, context), dispatch, deps)]),
+    options.destinations.map((one) => {
+      const destination = destinationOf(one, context);
+      return [one.name, new Dispatcher(destination, dispatchOptionsOf(one, configuration), deps)];
+    }),
   );
 }
 

@@ -1,117 +1,123 @@
 /**
  * What the site's rules say of one instance, before anything is done to it. Pure: reads elements, decides, names the
- * rule. Of each kind (discard, hold, route, urgent) the first rule that matches counts; discard wins over hold, hold over
- * the rest. A rule that cannot be judged does not match: an element that is absent equals nothing.
+ * rule. Of each kind (discard, hold, route, profile, urgent) the first rule that matches counts; discard wins over hold,
+ * hold over the rest.
  */
 import { LetheError } from '../core/errors.ts';
 import type { DataSet } from '../dicom/data-set.ts';
-import { tagOfKeyword } from '../dicom/dictionary.ts';
-import { type Tag, tagOf } from '../dicom/tag.ts';
+import { type CompiledTerm, compileTerm, type InstanceFacts, type RuleTerm, TermProblem } from './rule-terms.ts';
 
-export interface RuleTerm {
-  readonly element?: string;
-  readonly equals?: string | readonly string[];
-  readonly matches?: string;
-  readonly exists?: boolean;
-  readonly customer?: string;
-  readonly source?: string;
-}
+export type { InstanceFacts, RuleTerm } from './rule-terms.ts';
 
 export interface Rule {
   readonly name: string;
   readonly when: readonly RuleTerm[];
-  readonly action: 'discard' | 'hold' | 'route' | 'urgent';
+  readonly action: 'discard' | 'hold' | 'route' | 'profile' | 'urgent';
+  /** For route. */
   readonly destinations?: readonly string[];
-}
-
-export interface InstanceFacts {
-  readonly customer: string;
-  readonly sourceName: string;
+  /** For profile: its name in the configuration. */
+  readonly profile?: string;
 }
 
 export type Inspection =
   | { readonly kind: 'discard'; readonly rule: string }
   | { readonly kind: 'hold'; readonly rule: string }
-  | { readonly kind: 'proceed'; readonly destinations: readonly string[] | undefined; readonly urgent: boolean };
+  | {
+      readonly kind: 'proceed';
+      readonly destinations: readonly string[] | undefined;
+      readonly profile: string | undefined;
+      readonly urgent: boolean;
+    };
 
 /** A rule with its tags resolved and its expressions compiled, so that a mistake shows at start-up. */
 export interface CompiledRule {
   readonly name: string;
   readonly action: Rule['action'];
   readonly destinations: readonly string[] | undefined;
-  matches(dataSet: DataSet, facts: InstanceFacts): boolean;
+  readonly profile: string | undefined;
+  readonly terms: readonly CompiledTerm[];
 }
 
-/** @throws CONFIG_INVALID naming the rule */
-export function compileRules(rules: readonly Rule[]): CompiledRule[] {
-  return rules.map((rule) => {
-    const terms = rule.when.map((term) => compileTerm(rule.name, term));
-    return {
-      name: rule.name,
-      action: rule.action,
-      destinations: rule.destinations,
-      matches: (dataSet, facts) => terms.every((term) => term(dataSet, facts)),
+/** Line and column of a place in the configuration, where it came from a file. */
+export type PlaceOf = (keys: readonly (string | number)[]) => Readonly<Record<string, string | number>>;
+
+/** @throws CONFIG_INVALID naming the rule, and its place where `placeOf` knows it */
+export function compileRules(rules: readonly Rule[], placeOf: PlaceOf = () => ({})): CompiledRule[] {
+  return rules.map((rule, index) => {
+    const refuse = (problem: string, keys: readonly (string | number)[], options?: { cause: unknown }): never => {
+      throw new LetheError(
+        'CONFIG_INVALID',
+        { ...placeOf(['rules', index, ...keys]), rule: rule.name, problem },
+        options,
+      );
     };
+    if ((rule.action === 'route') !== (rule.destinations !== undefined))
+      refuse('destinations belong to action: route, and it needs them', ['destinations']);
+    if ((rule.action === 'profile') !== (rule.profile !== undefined))
+      refuse('profile belongs to action: profile, and it needs one', ['profile']);
+    const terms = rule.when.map((term, number) => {
+      try {
+        return compileTerm(term);
+      } catch (error) {
+        if (!(error instanceof TermProblem)) throw error;
+        return refuse(error.message, ['when', number, ...(error.key === undefined ? [] : [error.key])], {
+          cause: error,
+        });
+      }
+    });
+    const { name, action, destinations, profile } = rule;
+    return { name, action, destinations, profile, terms };
   });
 }
 
 export function inspect(dataSet: DataSet, facts: InstanceFacts, rules: readonly CompiledRule[]): Inspection {
-  const matching = rules.filter((rule) => rule.matches(dataSet, facts));
+  return decide(rules.filter(({ terms }) => terms.every((term) => term.holds(dataSet, facts))));
+}
+
+function decide(matching: readonly CompiledRule[]): Inspection {
   const first = (action: Rule['action']) => matching.find((rule) => rule.action === action);
   const discard = first('discard');
   if (discard !== undefined) return { kind: 'discard', rule: discard.name };
   const hold = first('hold');
   if (hold !== undefined) return { kind: 'hold', rule: hold.name };
-  return { kind: 'proceed', destinations: first('route')?.destinations, urgent: first('urgent') !== undefined };
-}
-
-type Term = (dataSet: DataSet, facts: InstanceFacts) => boolean;
-
-function compileTerm(rule: string, term: RuleTerm): Term {
-  const checks: Term[] = [];
-  if (term.customer !== undefined) checks.push((_, facts) => facts.customer === term.customer);
-  if (term.source !== undefined) checks.push((_, facts) => facts.sourceName === term.source);
-  if (term.element !== undefined) checks.push(elementTerm(rule, term, tagNamed(rule, term.element)));
-  else if (term.equals !== undefined || term.matches !== undefined || term.exists !== undefined) {
-    throw new LetheError('CONFIG_INVALID', { rule, problem: 'equals, matches and exists need an element' });
-  }
-  if (checks.length === 0)
-    throw new LetheError('CONFIG_INVALID', {
-      rule,
-      problem: 'an empty condition matches everything; say what is meant',
-    });
-  return (dataSet, facts) => checks.every((check) => check(dataSet, facts));
-}
-
-function elementTerm(rule: string, term: RuleTerm, tag: Tag): Term {
-  const wanted =
-    term.equals === undefined ? undefined : new Set(typeof term.equals === 'string' ? [term.equals] : term.equals);
-  const pattern = term.matches === undefined ? undefined : compilePattern(rule, term.matches);
-  return (dataSet) => {
-    const values = dataSet.strings(tag);
-    if (term.exists !== undefined && term.exists !== values.some((value) => value !== '')) return false;
-    if (wanted !== undefined && !values.some((value) => wanted.has(value))) return false;
-    return pattern === undefined || values.some((value) => pattern.test(value.slice(0, PATTERN_INPUT_MAX)));
+  return {
+    kind: 'proceed',
+    destinations: first('route')?.destinations,
+    profile: first('profile')?.profile,
+    urgent: first('urgent') !== undefined,
   };
 }
 
-const PATTERN_INPUT_MAX = 1024; // bounds what a costly expression of the operator's can cost
-const PATTERN_LENGTH_MAX = 256;
-
-function compilePattern(rule: string, source: string): RegExp {
-  try {
-    if (source.length > PATTERN_LENGTH_MAX) throw new SyntaxError(`longer than ${PATTERN_LENGTH_MAX} characters`);
-    return new RegExp(source, 'u');
-  } catch (error) {
-    throw new LetheError('CONFIG_INVALID', { rule, problem: 'matches is not a regular expression' }, { cause: error });
-  }
+/** Of one rule: what it asked and how the instance answered. */
+export interface RuleFinding {
+  readonly rule: string;
+  readonly action: Rule['action'];
+  readonly matches: boolean;
+  /** It matched, and it is the one that decided its kind. */
+  readonly counts: boolean;
+  readonly terms: readonly { readonly asks: string; readonly holds: boolean }[];
 }
 
-function tagNamed(rule: string, name: string): Tag {
-  const digits = /^\(?([0-9a-fA-F]{4}),?([0-9a-fA-F]{4})\)?$/.exec(name);
-  if (digits !== null) return tagOf(Number.parseInt(digits[1] ?? '', 16), Number.parseInt(digits[2] ?? '', 16));
-  const tag = tagOfKeyword(name);
-  if (tag === undefined)
-    throw new LetheError('CONFIG_INVALID', { rule, problem: `${name} is neither a tag nor a keyword of PS3.6` });
-  return tag;
+/** For people who test rules: every rule with every condition, and what comes of them. */
+export function explainInspection(
+  dataSet: DataSet,
+  facts: InstanceFacts,
+  rules: readonly CompiledRule[],
+): { readonly verdict: Inspection; readonly findings: readonly RuleFinding[] } {
+  const found = rules.map((rule) => ({
+    rule,
+    terms: rule.terms.map((term) => ({ asks: term.words, holds: term.holds(dataSet, facts) })),
+  }));
+  const matching = found.filter(({ terms }) => terms.every(({ holds }) => holds)).map(({ rule }) => rule);
+  const verdict = decide(matching);
+  const stops = verdict.kind === 'proceed' ? undefined : verdict.kind;
+  const findings = found.map(({ rule, terms }) => ({
+    rule: rule.name,
+    action: rule.action,
+    matches: matching.includes(rule),
+    counts:
+      matching.find(({ action }) => action === rule.action) === rule && (stops === undefined || stops === rule.action),
+    terms,
+  }));
+  return { verdict, findings };
 }

@@ -11,17 +11,11 @@ import type { ProcessJob, ProcessOutcome } from './process-job.ts';
 import { Wake } from './signal.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
-export interface DestinationTaker {
-  readonly name: string;
-  readonly accepts: 'all' | 'images' | 'non-images';
-}
-
 export interface PrepareDeps {
   readonly store: Store;
   readonly pool: WorkerPool<ProcessJob, ProcessOutcome>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly destinations: readonly DestinationTaker[];
   /** Prepared output is on record: whoever delivers may look. */
   onPrepared(destinations: readonly string[]): void;
   onOutcome(outcome: ProcessOutcome['kind'], ms: number): void;
@@ -123,12 +117,12 @@ export class PrepareLoop {
 
   async #outcomeOf(row: InstanceRow): Promise<ProcessOutcome | undefined> {
     if (row.location === undefined) return { kind: 'held', code: 'SPOOL_CORRUPT', detail: 'no bytes are recorded' };
-    const { id, customer, sourceKind, sourceName, profile, location } = row;
+    const { id, customer, sourceKind, sourceName, receivedAtMs, profile, location } = row;
+    const job = { id, customer, sourceKind, sourceName, receivedAtMs, profile, location };
     let last: LetheError | undefined;
     for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
       try {
-        const facts = { id, customer, sourceKind, sourceName, profile, location };
-        return await this.#deps.pool.run({ ...facts, attempt: this.#attemptName() });
+        return await this.#deps.pool.run({ ...job, attempt: this.#attemptName() });
       } catch (error) {
         if (this.#wake.closed) return undefined;
         last = toLetheError(error);
@@ -169,29 +163,22 @@ export class PrepareLoop {
 
   async #prepared(row: InstanceRow, outcome: ProcessOutcome & { kind: 'prepared' }, ms: number): Promise<void> {
     const { store, logger } = this.#deps;
-    const wanted = this.#takers(outcome);
-    if (wanted.length === 0) {
-      await this.#deps.erasePrepared(outcome);
-      return this.#hold(row, 'OBJECT_HAS_NO_IMAGE', undefined);
-    }
+    const { destinations, unprepared, urgent } = outcome;
     if (!(await store.bindStudyToPatient(row.customer, outcome.studyKey, outcome.patientKey))) {
       await this.#deps.erasePrepared(outcome);
       return this.#hold(row, 'DEID_STUDY_TWO_PATIENTS', undefined);
     }
-    await store.markPrepared(row.id, outcome.output, wanted, outcome.urgent);
+    await store.markPrepared(row.id, outcome.output, destinations, { urgent, unprepared });
+    for (const { destinations: without, reason, detail } of unprepared) {
+      const fields = { instances: 1, code: reason as ErrorCode, ...(detail === undefined ? {} : { detail }) };
+      for (const destination of without) logger.log('warn', 'delivery.held', { destination, ...fields });
+    }
     logger.log('info', 'instance.prepared', {
       instance: row.id,
       customer: row.customer,
       images: outcome.images,
       ms: Math.round(ms),
     });
-    this.#deps.onPrepared(wanted);
-  }
-
-  #takers(outcome: ProcessOutcome & { kind: 'prepared' }): string[] {
-    return this.#deps.destinations
-      .filter(({ name }) => outcome.destinations === undefined || outcome.destinations.includes(name))
-      .filter(({ accepts }) => accepts === 'all' || (accepts === 'images') === outcome.hasImages)
-      .map(({ name }) => name);
+    this.#deps.onPrepared(destinations);
   }
 }

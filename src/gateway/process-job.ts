@@ -1,13 +1,15 @@
 /** What main and workers say to each other about one instance. Cloned between threads: plain data only. */
 import type { ErrorCode } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifier.ts';
-import type { PreparedOutput } from '../queue/store.ts';
+import type { PreparedOutput, UnpreparedFor } from '../queue/store.ts';
 
 export interface ProcessJob {
   readonly id: InstanceId;
   readonly customer: string;
   readonly sourceKind: string;
   readonly sourceName: string;
+  /** Milliseconds since the epoch. */
+  readonly receivedAtMs: number;
   /** As the source picked it; undefined: the site's own. */
   readonly profile: string | undefined;
   /** Where the identified bytes are. */
@@ -20,9 +22,10 @@ export type ProcessOutcome =
   | {
       readonly kind: 'prepared';
       readonly output: PreparedOutput;
-      /** Undefined: all that take it. */
-      readonly destinations: readonly string[] | undefined;
-      readonly hasImages: boolean;
+      /** All that take it. */
+      readonly destinations: readonly string[];
+      /** Those that would have taken it, had it been possible to make it as they ask. */
+      readonly unprepared: readonly UnpreparedFor[];
       readonly urgent: boolean;
       /** Keyed hashes for the one-study-one-patient rule. */
       readonly studyKey: string;

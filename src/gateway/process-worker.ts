@@ -4,12 +4,12 @@ import { systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
-import type { RenderOptions } from '../imaging/render.ts';
 import { keepCrosswalk } from '../queue/local-crosswalk.ts';
 import { LocalPreparedArea } from '../queue/local-prepared.ts';
 import { openReceived } from '../queue/local-received.ts';
 import { compileRules, type Rule } from './inspect.ts';
 import { customerKey } from './keys.ts';
+import type { DestinationTaker, Rendering } from './outputs.ts';
 import { processInstance } from './process.ts';
 import type { ProcessJob } from './process-job.ts';
 
@@ -20,11 +20,12 @@ export interface ProcessWorkerData {
   readonly keyGeneration: number;
   /** The site's own profile: a built-in one's name, or the text of one. */
   readonly profile: string;
-  /** Those that called AE titles pick, by the name in the configuration. */
+  /** Those that called AE titles, rules and destinations pick, by the name in the configuration. */
   readonly profiles: Readonly<Record<string, string>>;
   readonly rules: readonly Rule[];
-  readonly rendering: Omit<RenderOptions, 'onFrameStart'>;
+  readonly rendering: Rendering;
   readonly pixels: PixelPolicy;
+  readonly destinations: readonly DestinationTaker[];
   /** PEM text; undefined: no crosswalk is kept. */
   readonly crosswalkPublicKey: string | undefined;
 }
@@ -57,6 +58,7 @@ if (port !== null) {
     rules: compileRules(data.rules),
     rendering: data.rendering,
     pixels: data.pixels,
+    destinations: data.destinations,
   };
   const deps = {
     openReceived: (location: string) => openReceived(data.dataDir, location),

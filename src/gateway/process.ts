@@ -1,33 +1,38 @@
 /**
- * The road of one instance, read from top to bottom: inspect, clean the pixels, de-identify, verify, render, seal. It
- * runs in a worker, one instance at a time, with the spool's bytes in and a prepared pack out.
+ * The road of one instance, read from top to bottom: inspect, clean the pixels, and for each output that a destination
+ * asks for de-identify, verify, render; then seal. It runs in a worker, one instance at a time, with the spool's bytes in
+ * and a prepared pack out.
  *
  * Fail closed: whatever throws ends in *held* (or, when nothing is wrong with the instance, in *retry*), and nothing that
- * was not verified is ever sealed. Arrows never turn back: a stage that dislikes an instance holds it.
+ * was not verified is ever sealed. An output that cannot be made is held for its destinations; the others go on. Arrows
+ * never turn back: a stage that dislikes an instance holds it.
  */
 
 import type { ByteSource } from '../core/bytes.ts';
 import { LetheError, toLetheError } from '../core/errors.ts';
-import { cleanPixels, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
-import { type Deidentification, deidentify } from '../deid/deidentify.ts';
-import { leakCheck, leakCheckText } from '../deid/leak-check.ts';
+import { type CleanedPixels, cleanPixels, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import type { CompiledProfile } from '../deid/profile.ts';
-import { derivedUid, type PseudonymKey } from '../deid/pseudonym.ts';
-import type { PreparedImage, PreparedManifest } from '../delivery/destination.ts';
+import type { PseudonymKey } from '../deid/pseudonym.ts';
+import type { PreparedManifest } from '../delivery/destination.ts';
+import type { DataSet } from '../dicom/data-set.ts';
 import { type Part10File, readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
-import { type RenderOptions, renderFrames } from '../imaging/render.ts';
 import type { PreparedPack } from '../queue/local-prepared.ts';
-import { type CompiledRule, inspect } from './inspect.ts';
+import type { UnpreparedFor } from '../queue/store.ts';
+import { type CompiledRule, type Inspection, inspect } from './inspect.ts';
+import { type OutputOf, writeManifests } from './manifests.ts';
+import { type DestinationTaker, type PlannedOutput, planOutputs, type Rendering, takersOf } from './outputs.ts';
 import type { ProcessJob, ProcessOutcome } from './process-job.ts';
 import { verifyCustody } from './verify-custody.ts';
+import { type WrittenObject, writeImages, writeObject } from './write-output.ts';
 
 export interface ProcessOptions {
   /** By the name that a source picks; undefined names the site's own. @throws CONFIG_INVALID for a name that is none */
   profileOf(name: string | undefined): CompiledProfile;
   readonly rules: readonly CompiledRule[];
-  readonly rendering: RenderOptions;
+  readonly rendering: Rendering;
   readonly pixels: PixelPolicy;
+  readonly destinations: readonly DestinationTaker[];
 }
 
 export interface ProcessDeps {
@@ -44,8 +49,6 @@ export interface ProcessDeps {
   onProgress(): void;
 }
 
-const DICOM_FILE = 'instance.dcm';
-
 export async function processInstance(
   job: ProcessJob,
   options: ProcessOptions,
@@ -60,28 +63,14 @@ export async function processInstance(
       const decision = inspect(part10.dataSet, job, options.rules);
       if (decision.kind === 'discard') return { kind: 'discarded', rule: decision.rule };
       if (decision.kind === 'hold') throw new LetheError('INSTANCE_HELD_BY_RULE', { rule: decision.rule });
-      const key = deps.keyOf(job.customer);
+      const takers = takersFor(part10.dataSet, decision, options);
       deps.onProgress();
+      const cleaned = await cleanPixels(part10, options.pixels);
+      if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
       pack = deps.prepared(job);
-      const deidentified = await deidentifyInto(pack, received, part10, {
-        ...options,
-        key,
-        profile: options.profileOf(job.profile),
-        source: job.sourceName,
-        crosswalk: deps.crosswalk,
-      });
-      const output = pack.source(DICOM_FILE);
-      verifyObject(output, deidentified);
-      const images = await renderInto(pack, output, {
-        rendering: options.rendering,
-        key,
-        deidentified,
-        onProgress: deps.onProgress,
-      });
-      const manifest = manifestOf(deidentified, images);
-      verifyPayload(manifest, deidentified);
-      if (deidentified.crosswalk !== undefined) deps.crosswalk?.keep(manifest.sopInstanceUid, deidentified.crosswalk);
-      return seal(pack, manifest, deidentified, decision);
+      const work = { job, part10, received, cleaned, pack, profile: decision.profile ?? job.profile };
+      const made = await makeOutputs(planOutputs(takers, options.rendering), work, { options, deps });
+      return seal(pack, made, decision);
     } finally {
       received.close();
     }
@@ -91,131 +80,170 @@ export async function processInstance(
   }
 }
 
-interface KeyedOptions extends ProcessOptions {
-  readonly key: PseudonymKey;
-  readonly profile: CompiledProfile;
-  /** For profile rules that look at where an instance came from. */
-  readonly source: string;
-  readonly crosswalk?: ProcessDeps['crosswalk'] | undefined;
+type Proceed = Inspection & { kind: 'proceed' };
+
+/** @throws OBJECT_HAS_NO_IMAGE, INSTANCE_NO_DESTINATION */
+function takersFor(dataSet: DataSet, decision: Proceed, { destinations }: ProcessOptions): DestinationTaker[] {
+  const modality = dataSet.string(MODALITY);
+  const facts = {
+    sopClassUid: dataSet.string(SOP_CLASS_UID) ?? '',
+    ...(modality === undefined ? {} : { modality }),
+    hasImages: hasImage(dataSet),
+  };
+  const takers = takersOf(facts, destinations, decision.destinations);
+  if (takers.length > 0) return takers;
+  const onlyImages =
+    !facts.hasImages && takersOf({ ...facts, hasImages: true }, destinations, decision.destinations).length > 0;
+  throw new LetheError(onlyImages ? 'OBJECT_HAS_NO_IMAGE' : 'INSTANCE_NO_DESTINATION');
 }
 
-/** Pixels first: what replaces them is applied while the data set streams through. */
-async function deidentifyInto(
-  pack: PreparedPack,
-  received: ByteSource,
-  part10: Part10File,
-  options: KeyedOptions,
-): Promise<Deidentification & { readonly pixels: string }> {
-  const cleaned = await cleanPixels(part10, options.pixels);
-  if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
-  const file = pack.file(DICOM_FILE);
-  const { profile, key, source } = options;
-  const result = deidentify(received, file, {
-    profile,
-    key,
-    source,
-    ...(options.crosswalk === undefined ? {} : { crosswalk: options.crosswalk }),
-    ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
-  });
-  file.end();
-  return { ...result, pixels: `${cleaned.decision}: ${cleaned.reason}` };
+const SOP_CLASS_UID = 0x00080016;
+const MODALITY = 0x00080060;
+
+interface Work {
+  readonly job: ProcessJob;
+  readonly part10: Part10File;
+  readonly received: ByteSource;
+  readonly cleaned: CleanedPixels;
+  readonly pack: PreparedPack;
+  /** Picked by rule or source. */
+  readonly profile: string | undefined;
 }
 
-/** The identifiers of this instance are searched for in everything about to leave; one hit holds it. */
-function verifyObject(output: ByteSource, { identity }: Deidentification): void {
-  const [leak] = leakCheck(output, identity);
-  if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: leak.path });
+interface Made {
+  readonly outputs: readonly OutputOf<WrittenObject>[];
+  readonly unprepared: readonly UnpreparedFor[];
 }
 
-function verifyPayload(manifest: PreparedManifest, { identity }: Deidentification): void {
-  const [leak] = leakCheckText(JSON.stringify(manifest), identity);
-  if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: `payload ${leak.path}` });
+interface Environment {
+  readonly options: ProcessOptions;
+  readonly deps: ProcessDeps;
 }
 
-/** Always from the de-identified object: what is sent as an image went through the same cleaning. */
-async function renderInto(
-  pack: PreparedPack,
-  output: ByteSource,
-  options: Pick<KeyedOptions, 'key' | 'rendering'> & { deidentified: Deidentification; onProgress: () => void },
-): Promise<PreparedImage[]> {
-  const part10 = readPart10(output);
-  const images: PreparedImage[] = [];
-  if (!hasImage(part10.dataSet)) return images;
-  const { sopInstanceUid } = options.deidentified.pseudonyms;
-  for await (const frame of renderFrames(part10, { ...options.rendering, onFrameStart: options.onProgress })) {
-    const name = `frame-${frame.frame}.${frame.extension}`;
-    const file = pack.file(name);
-    file.write(frame.bytes);
-    file.end();
-    images.push({
-      file: name,
-      mediaType: frame.mediaType,
-      imageInstanceUid: frame.frame === 1 ? sopInstanceUid : derivedUid(options.key, sopInstanceUid, frame.frame),
-      frame: frame.frame,
-      bytes: frame.bytes.length,
-      height: frame.height,
-      width: frame.width,
-      rescaleSlope: frame.rescaleSlope,
-      rescaleIntercept: frame.rescaleIntercept,
-      photometricInterpretation: frame.photometricInterpretation,
-      samplesPerPixel: frame.samplesPerPixel,
-      bitsAllocated: frame.bitsAllocated,
-      bitsStored: frame.bitsStored,
-      highBit: frame.highBit,
+/** One after the other; what fails is forgotten and told, unless it is all of them or only a matter of time. */
+async function makeOutputs(plans: readonly PlannedOutput[], work: Work, environment: Environment): Promise<Made> {
+  const outputs: OutputOf<WrittenObject>[] = [];
+  const failures: { error: LetheError; destinations: readonly string[] }[] = [];
+  const attempt = async (destinations: readonly string[], make: () => Promise<void>) => {
+    const mark = work.pack.mark();
+    try {
+      await make();
+    } catch (error) {
+      const known = toLetheError(error);
+      if (known.row.disposition === 'retry') throw known;
+      work.pack.rewind(mark);
+      failures.push({ error: known, destinations });
+    }
+  };
+  for (const [index, plan] of plans.entries()) {
+    const all = plan.images.flatMap(({ destinations }) => destinations);
+    await attempt(all, async () => {
+      const object = makeObject(plan, index, work, environment);
+      const before = outputs.length;
+      for (const [number, { destinations, rendering, wanted }] of plan.images.entries()) {
+        await attempt(destinations, async () => {
+          const { key, onProgress } = keyAndProgress(work, environment);
+          // The first are made in any case: people look at them before they decide about what is held.
+          const needed = wanted || (index === 0 && number === 0);
+          const prefix = `${prefixOf(index)}${number === 0 ? '' : `images-${number + 1}-`}`;
+          const manifest = await writeImages(work.pack, object, {
+            prefix,
+            rendering: needed ? rendering : undefined,
+            key,
+            onProgress,
+          });
+          outputs.push({ destinations, manifest, object });
+        });
+      }
+      if (outputs.length > before) keepCrosswalk(object, outputs, environment);
     });
   }
-  return images;
-}
-
-function manifestOf(
-  deidentified: Deidentification & { readonly pixels: string },
-  images: readonly PreparedImage[],
-): PreparedManifest {
-  const { pseudonyms, sopClassUid, transferSyntaxUid, modality, digest, pixels } = deidentified;
+  const [first] = failures;
+  if (outputs.length === 0) throw first?.error ?? new LetheError('INVARIANT', { what: 'no output was planned' });
   return {
-    ...pseudonyms,
-    sopClassUid,
-    transferSyntaxUid,
-    ...(modality === undefined ? {} : { modality }),
-    dicomFile: DICOM_FILE,
-    digest,
-    images,
-    pixels,
+    outputs,
+    unprepared: failures.map(({ error, destinations }) => ({
+      destinations,
+      reason: error.code,
+      detail: detailOf(error),
+    })),
   };
 }
 
-function seal(
-  pack: PreparedPack,
-  manifest: PreparedManifest,
-  deidentified: Deidentification,
-  decision: { destinations: readonly string[] | undefined; urgent: boolean },
-): ProcessOutcome {
+function prefixOf(index: number): string {
+  return index === 0 ? '' : `${index + 1}-`;
+}
+
+function keyAndProgress({ job }: Work, { deps }: Environment) {
+  return { key: deps.keyOf(job.customer), onProgress: () => deps.onProgress() };
+}
+
+function makeObject(plan: PlannedOutput, index: number, work: Work, { options, deps }: Environment): WrittenObject {
+  deps.onProgress();
+  return writeObject(work.pack, work.received, {
+    prefix: prefixOf(index),
+    profile: options.profileOf(plan.profile ?? work.profile),
+    key: deps.keyOf(work.job.customer),
+    source: work.job.sourceName,
+    cleaned: work.cleaned,
+    crosswalk: deps.crosswalk,
+  });
+}
+
+/** One record an instance and pseudonym: two profiles that give the same UID lead back to the same originals. */
+function keepCrosswalk(
+  object: WrittenObject,
+  outputs: readonly OutputOf<WrittenObject>[],
+  { deps }: Environment,
+): void {
+  const { crosswalk, pseudonyms } = object.deidentified;
+  const kept = outputs.some(
+    (one) => one.object !== object && one.manifest.sopInstanceUid === pseudonyms.sopInstanceUid,
+  );
+  if (crosswalk !== undefined && !kept) deps.crosswalk?.keep(pseudonyms.sopInstanceUid, crosswalk);
+}
+
+function seal(pack: PreparedPack, { outputs, unprepared }: Made, decision: Proceed): ProcessOutcome {
+  const [main] = outputs;
+  if (main === undefined) throw new LetheError('INVARIANT', { what: 'nothing to seal' });
   const bytes = pack.bytes;
+  const sizes = outputs.flatMap(({ destinations, manifest, object }) =>
+    destinations.map((name) => [name, bytesOf(pack, manifest, object)] as const),
+  );
   const location = pack.commit();
   return {
     kind: 'prepared',
     output: {
       location,
-      manifest: JSON.stringify(manifest),
-      studyKey: manifest.studyInstanceUid,
-      seriesKey: manifest.seriesInstanceUid,
+      manifest: writeManifests(outputs),
+      studyKey: main.manifest.studyInstanceUid,
+      seriesKey: main.manifest.seriesInstanceUid,
       bytes,
+      ...(outputs.length > 1 ? { bytesFor: Object.fromEntries(sizes) } : {}),
     },
-    destinations: decision.destinations,
-    hasImages: manifest.images.length > 0,
+    destinations: outputs.flatMap(({ destinations }) => destinations),
+    unprepared,
     urgent: decision.urgent,
-    studyKey: deidentified.studyKey,
-    patientKey: deidentified.patientKey,
-    images: manifest.images.length,
+    studyKey: main.object.deidentified.studyKey,
+    patientKey: main.object.deidentified.patientKey,
+    images: main.manifest.images.length,
   };
+}
+
+function bytesOf(pack: PreparedPack, manifest: PreparedManifest, object: WrittenObject): number {
+  return manifest.images.reduce((sum, image) => sum + image.bytes, pack.source(object.file).size);
 }
 
 /** Retry only where the row says that nothing is wrong with the instance; every other failure needs a person. */
 function outcomeOf(error: LetheError): ProcessOutcome {
   if (error.row.disposition === 'retry') return { kind: 'retry', code: error.code };
+  return { kind: 'held', code: error.code, detail: detailOf(error) };
+}
+
+function detailOf(error: LetheError): string | undefined {
   const detail = Object.entries(error.detail)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${value}`)
     .join(' ');
-  return { kind: 'held', code: error.code, detail: detail === '' ? undefined : detail };
+  return detail === '' ? undefined : detail;
 }

@@ -12,6 +12,7 @@ import {
   existsSync,
   fdatasyncSync,
   fstatSync,
+  ftruncateSync,
   openSync,
   readdirSync,
   renameSync,
@@ -42,6 +43,11 @@ interface Member {
   readonly name: string;
   readonly position: number;
   readonly bytes: number;
+}
+
+export interface PackMark {
+  readonly members: number;
+  readonly position: number;
 }
 
 export type OpenFile = ByteSource & { close(): void };
@@ -155,6 +161,19 @@ export class PreparedPack implements PreparedWriter {
     const member = this.#members.find((one) => one.name === name);
     if (member === undefined) throw new LetheError('INVARIANT', { what: 'no such member' });
     return { size: member.bytes, read: reader(this.#fd, member) };
+  }
+
+  /** Where the pack stands now, for `rewind`. Between members only. */
+  mark(): PackMark {
+    return { members: this.#members.length, position: this.#position };
+  }
+
+  /** Forgets every member since the mark, a half-written one too: what was not verified is never sealed. */
+  rewind(mark: PackMark): void {
+    this.#members.length = mark.members;
+    this.#position = mark.position;
+    this.#start = -1;
+    attempt('truncate', () => ftruncateSync(this.#fd, mark.position));
   }
 
   /** Bytes of all members. */

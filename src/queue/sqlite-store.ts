@@ -14,6 +14,7 @@ import type { SpooledInstance } from './spool.ts';
 import { claimDeliveries } from './sqlite-claim.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { listInstances, readCounts, readLedger } from './sqlite-overview.ts';
+import { owe } from './sqlite-owe.ts';
 import { columns, DELIVERY_COLUMNS, deliveryOf, INSTANCE_COLUMNS, instanceOf, number, text } from './sqlite-rows.ts';
 import type {
   AcceptOutcome,
@@ -25,6 +26,7 @@ import type {
   InstanceRow,
   LedgerLine,
   ListOptions,
+  PrepareDecision,
   PreparedOutput,
   Store,
 } from './store.ts';
@@ -107,8 +109,14 @@ export class SqliteStore implements Store {
       .map(instanceOf);
   }
 
-  markPrepared(id: InstanceId, output: PreparedOutput, destinations: readonly string[], urgent = false): Promise<void> {
-    return this.#database.write(false, () => {
+  markPrepared(
+    id: InstanceId,
+    output: PreparedOutput,
+    destinations: readonly string[],
+    decision: PrepareDecision = {},
+  ): Promise<void> {
+    const unprepared = decision.unprepared ?? [];
+    return this.#database.write(unprepared.length > 0, () => {
       const nowMs = this.#clock.nowMs();
       const changed = this.#database.run(
         `UPDATE instance SET state = 'prepared', reason = NULL, reason_detail = NULL, prepared_location = ?, manifest = ?, study_key = ?,
@@ -118,22 +126,23 @@ export class SqliteStore implements Store {
         output.studyKey,
         output.seriesKey,
         output.bytes,
-        urgent ? 1 : 0,
+        decision.urgent === true ? 1 : 0,
         id,
       );
       if (changed === 0) return; // decided otherwise meanwhile, by a person
-      for (const destination of destinations) {
-        this.#database.run(
-          `INSERT INTO delivery (instance, destination, state, created_at_ms, due_at_ms, urgent, study_key, series_key, bytes)
-           SELECT id, ?, 'queued', ?, ?, urgent, study_key, series_key, prepared_bytes FROM instance WHERE id = ?
-           ON CONFLICT (instance, destination) DO UPDATE SET state = 'queued', due_at_ms = excluded.due_at_ms, attempts = 0 WHERE state <> 'delivered'`,
-          destination,
-          nowMs,
-          nowMs,
-          id,
-        );
-      }
+      for (const name of destinations)
+        owe(this.#database, id, { destination: name, bytes: output.bytesFor?.[name] ?? output.bytes, nowMs });
       this.#audit('instance.prepared', id, destinations.join(' '));
+      for (const { destinations: names, reason, detail } of unprepared) {
+        for (const destination of names) {
+          owe(this.#database, id, { destination, bytes: 0, nowMs, held: { reason, detail } });
+          this.#audit(
+            'delivery.held',
+            id,
+            [destination, reason, detail].filter((part) => part !== undefined).join(' '),
+          );
+        }
+      }
     });
   }
 
@@ -180,7 +189,12 @@ export class SqliteStore implements Store {
         id,
       );
       this.#database.run(
-        "UPDATE delivery SET state = 'queued', attempts = 0, created_at_ms = ?, due_at_ms = ?, reason = NULL, reason_detail = NULL WHERE instance = ? AND state IN ('held', 'deferred')",
+        `UPDATE instance SET state = 'received' WHERE id = ? AND state = 'prepared' AND location IS NOT NULL
+           AND EXISTS (SELECT 1 FROM delivery WHERE instance = instance.id AND state = 'held' AND prepared = 0)`,
+        id,
+      );
+      this.#database.run(
+        "UPDATE delivery SET state = 'queued', attempts = 0, created_at_ms = ?, due_at_ms = ?, reason = NULL, reason_detail = NULL WHERE instance = ? AND state IN ('held', 'deferred') AND prepared = 1",
         nowMs,
         nowMs,
         id,

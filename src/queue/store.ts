@@ -49,6 +49,22 @@ export interface PreparedOutput {
   readonly studyKey: string;
   readonly seriesKey: string;
   readonly bytes: number;
+  /** Bytes that a destination is sent of it, where that is not all. */
+  readonly bytesFor?: Readonly<Record<string, number>>;
+}
+
+/** Destinations for which nothing could be prepared, although it could for others. */
+export interface UnpreparedFor {
+  readonly destinations: readonly string[];
+  readonly reason: string;
+  readonly detail: string | undefined;
+}
+
+export interface PrepareDecision {
+  /** Gives the deliveries high priority whatever the instance's own. */
+  readonly urgent?: boolean;
+  /** Their deliveries are held at once; `release` has the instance processed anew. */
+  readonly unprepared?: readonly UnpreparedFor[];
 }
 
 export interface DeliveryRow {
@@ -112,17 +128,20 @@ export interface Store {
   takeReceived(limit: number): Promise<InstanceRow[]>;
   /**
    * prepared, with one queued delivery a destination. An instance that no destination takes is held by the caller
-   * instead. `urgent` gives its deliveries high priority whatever the instance's own.
+   * instead. A delivery that was settled or is on its way already stays as it is.
    */
   markPrepared(
     id: InstanceId,
     output: PreparedOutput,
     destinations: readonly string[],
-    urgent?: boolean,
+    decision?: PrepareDecision,
   ): Promise<void>;
   hold(id: InstanceId, reason: string, detail: string | undefined): Promise<void>;
   discard(id: InstanceId, rule: string): Promise<void>;
-  /** held -> received (processed anew) by an operator; its held deliveries are queued again when already prepared. */
+  /**
+   * held -> received (processed anew) by an operator; its held deliveries are queued again when already prepared. One
+   * that was never prepared for a destination is processed anew; what was delivered stays delivered.
+   */
   release(id: InstanceId, by: string): Promise<void>;
   /**
    * One study's patient: false when this study was already seen with another patient key (both opaque keyed hashes).

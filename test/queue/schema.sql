@@ -54,7 +54,7 @@ CREATE TABLE delivery (
   bytes INTEGER NOT NULL,
   reason TEXT,
   reason_detail TEXT,
-  receipt TEXT,
+  receipt TEXT, prepared INTEGER NOT NULL DEFAULT 1,
   UNIQUE (instance, destination)
 ) STRICT;
 

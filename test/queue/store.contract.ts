@@ -148,7 +148,7 @@ export function storeContract(name: string, open: OpenStore): void {
     await prepared(store, 'a');
     const urgent = spooled();
     await store.accept(urgent, undefined);
-    await store.markPrepared(urgent.record.id, output('z'), ['cloud'], true);
+    await store.markPrepared(urgent.record.id, output('z'), ['cloud'], { urgent: true });
     const [first] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
     assert.equal(first?.instance.id, urgent.record.id);
   });

@@ -28,8 +28,8 @@ export interface Rig {
   kill(signal: NodeJS.Signals): Promise<number | null>;
   /** GET on the gateway's HTTP port. */
   get<Answer>(path: string): Promise<Answer>;
-  /** Resolves when nothing is received-and-waiting or owed any more. */
-  quiet(): Promise<Flow>;
+  /** Resolves when nothing is received-and-waiting or owed any more, to these destinations or to any. */
+  quiet(destinations?: readonly string[]): Promise<Flow>;
 }
 
 export interface Flow {
@@ -151,12 +151,13 @@ class ProcessRig implements Rig {
     return (await response.json()) as Answer;
   }
 
-  async quiet(): Promise<Flow> {
+  async quiet(destinations?: readonly string[]): Promise<Flow> {
     const deadline = performance.now() + WAIT_TIMEOUT_MS;
     for (;;) {
       const { counts } = await this.get<{ counts: Flow }>('/api/v1/status');
-      const owed = Object.values(counts.deliveries).reduce(
-        (sum, states) => sum + OWED.reduce((part, state) => part + (states[state] ?? 0), 0),
+      const looked = Object.entries(counts.deliveries).filter(([name]) => destinations?.includes(name) ?? true);
+      const owed = looked.reduce(
+        (sum, [, states]) => sum + OWED.reduce((part, state) => part + (states[state] ?? 0), 0),
         0,
       );
       if (counts.received === 0 && owed === 0) return counts;

@@ -17,6 +17,7 @@ import { type ProposedContext, StorageScu } from '../../dimse/storage-scu.ts';
 import { orAborted } from '../aborted.ts';
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../destination.ts';
 import { type FailedOutcome, outcomeOfError } from '../http-failure.ts';
+import { Pacer } from '../pacer.ts';
 import { outcomeOfStoreStatus } from '../store-status.ts';
 import { connectionOptionsOf, type TlsOptions } from '../tls.ts';
 
@@ -29,6 +30,8 @@ export interface DicomOptions {
   readonly connectTimeoutMs?: number;
   /** The longest wait for the answer to one C-STORE. */
   readonly dimseTimeoutMs?: number;
+  /** Of data sets, over all associations together. */
+  readonly bytesPerSecond?: number;
 }
 
 /** Odd presentation context identifiers from 1 to 255 (PS3.8 §9.3.2.2). */
@@ -50,12 +53,14 @@ class Dicom implements Destination {
   readonly type = 'dicom';
   readonly idempotent = true;
   readonly #options: DicomOptions;
+  readonly #pacer: Pacer | undefined;
   /** Associations on their way out. */
   readonly #releasing = new Set<Promise<void>>();
 
   constructor(name: string, options: DicomOptions) {
     this.name = name;
     this.#options = options;
+    this.#pacer = options.bytesPerSecond === undefined ? undefined : new Pacer(options.bytesPerSecond);
   }
 
   async deliver(batch: readonly DeliverableInstance[], signal: AbortSignal): Promise<DeliveryOutcome[]> {
@@ -116,7 +121,7 @@ class Dicom implements Destination {
       return signal.aborted ? STOPPED : outcomeOfError(error);
     }
     for (const instance of batch.slice(outcomes.length, outcomes.length + count)) {
-      const sent = await send(scu, instance, signal);
+      const sent = await send(scu, instance, { signal, pacer: this.#pacer });
       outcomes.push(sent.outcome);
       if (sent.broken !== undefined) {
         scu.abort();
@@ -159,7 +164,11 @@ interface Sent {
   readonly broken?: FailedOutcome;
 }
 
-async function send(scu: StorageScu, instance: DeliverableInstance, signal: AbortSignal): Promise<Sent> {
+async function send(
+  scu: StorageScu,
+  instance: DeliverableInstance,
+  { signal, pacer }: { signal: AbortSignal; pacer: Pacer | undefined },
+): Promise<Sent> {
   let source: (ByteSource & { close(): void }) | undefined;
   let dataSet: ByteSource;
   try {
@@ -173,7 +182,9 @@ async function send(scu: StorageScu, instance: DeliverableInstance, signal: Abor
   }
   try {
     const { sopClassUid, sopInstanceUid, transferSyntaxUid } = instance.manifest;
-    const operation = { sopClassUid, sopInstanceUid, transferSyntaxUid, dataSet: slices(dataSet, signal) };
+    const chunks = slices(dataSet, signal);
+    const paced = pacer === undefined ? chunks : pacer.through(chunks, signal);
+    const operation = { sopClassUid, sopInstanceUid, transferSyntaxUid, dataSet: paced };
     const { status } = await orAborted(scu.store(operation), signal);
     return { outcome: outcomeOfStoreStatus(status) };
   } catch (error) {

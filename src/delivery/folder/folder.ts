@@ -11,15 +11,18 @@
 import { constants, mkdirSync } from 'node:fs';
 import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { ByteSource } from '../../core/bytes.ts';
 import { type ErrorCode, LetheError } from '../../core/errors.ts';
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../destination.ts';
 import { type Contents, filesOf } from '../files.ts';
 import { type FailedOutcome, outcomeOfError } from '../http-failure.ts';
+import { Pacer } from '../pacer.ts';
 
 export interface FolderOptions {
   readonly path: string;
   /** What is written of each instance; default `all`. */
   readonly contents?: Contents;
+  readonly bytesPerSecond?: number;
 }
 
 const SLICE_BYTES = 1024 * 1024;
@@ -49,11 +52,13 @@ class Folder implements Destination {
   readonly idempotent = true;
   readonly #path: string;
   readonly #contents: Contents;
+  readonly #pacer: Pacer | undefined;
 
-  constructor(name: string, { path, contents }: FolderOptions) {
+  constructor(name: string, { path, contents, bytesPerSecond }: FolderOptions) {
     this.name = name;
     this.#path = path;
     this.#contents = contents ?? 'all';
+    this.#pacer = bytesPerSecond === undefined ? undefined : new Pacer(bytesPerSecond);
   }
 
   async deliver(batch: readonly DeliverableInstance[], signal: AbortSignal): Promise<DeliveryOutcome[]> {
@@ -87,40 +92,45 @@ class Folder implements Destination {
       await mkdir(folder, { recursive: true });
       await reap(folder, manifest.sopInstanceUid);
       for (const { file, path } of files) {
-        if (signal.aborted) return { kind: 'failed', code: 'DELIVERY_CONNECTION_LOST', detail: 'stopped' };
+        if (signal.aborted) return STOPPED;
         const temporary = join(folder, `${TEMPORARY}${manifest.sopInstanceUid}-${basename(path)}`);
-        await copy(instance, file, temporary);
+        await this.#copy(instance, file, { to: temporary, signal });
         await rename(temporary, join(this.#path, path));
       }
       for (const one of [folder, dirname(folder), this.#path]) await flushFolder(one);
       return { kind: 'delivered', receipt: `files=${files.length}` };
     } catch (error) {
-      return failureOfDisk(error);
+      return signal.aborted ? STOPPED : failureOfDisk(error);
     }
   }
+
+  async #copy(instance: DeliverableInstance, file: string, { to, signal }: { to: string; signal: AbortSignal }) {
+    const source = instance.open(file);
+    try {
+      const output = await open(to, 'w', 0o640);
+      try {
+        const chunks = slices(source);
+        for await (const chunk of this.#pacer?.through(chunks, signal) ?? chunks) await output.writeFile(chunk);
+        await output.datasync();
+      } finally {
+        await output.close();
+      }
+    } finally {
+      source.close();
+    }
+  }
+}
+
+const STOPPED: FailedOutcome = { kind: 'failed', code: 'DELIVERY_CONNECTION_LOST', detail: 'stopped' };
+
+function* slices(source: ByteSource): Generator<Uint8Array> {
+  for (let position = 0; position < source.size; position += SLICE_BYTES) yield source.read(position, SLICE_BYTES);
 }
 
 /** What an attempt that died left of this instance. */
 async function reap(folder: string, sopInstanceUid: string): Promise<void> {
   const ours = `${TEMPORARY}${sopInstanceUid}-`;
   for (const name of await readdir(folder)) if (name.startsWith(ours)) await rm(join(folder, name), { force: true });
-}
-
-async function copy(instance: DeliverableInstance, file: string, path: string): Promise<void> {
-  const source = instance.open(file);
-  try {
-    const output = await open(path, 'w', 0o640);
-    try {
-      for (let position = 0; position < source.size; position += SLICE_BYTES) {
-        await output.writeFile(source.read(position, SLICE_BYTES));
-      }
-      await output.datasync();
-    } finally {
-      await output.close();
-    }
-  } finally {
-    source.close();
-  }
 }
 
 async function flushFolder(path: string): Promise<void> {

@@ -1,0 +1,122 @@
+/**
+ * One output of an instance, written into its pack: de-identified, verified, rendered, described. Whatever throws here
+ * leaves members in the pack that nobody verified; the caller rewinds to before them.
+ */
+import type { ByteSource } from '../core/bytes.ts';
+import { LetheError } from '../core/errors.ts';
+import type { CleanedPixels } from '../deid/burned-in/clean-pixels.ts';
+import { type Deidentification, deidentify } from '../deid/deidentify.ts';
+import { leakCheck, leakCheckText } from '../deid/leak-check.ts';
+import type { CompiledProfile } from '../deid/profile.ts';
+import { derivedUid, type PseudonymKey } from '../deid/pseudonym.ts';
+import type { PreparedImage, PreparedManifest } from '../delivery/destination.ts';
+import { readPart10 } from '../dicom/part10.ts';
+import { hasImage } from '../imaging/image-description.ts';
+import { renderFrames } from '../imaging/render.ts';
+import type { PreparedPack } from '../queue/local-prepared.ts';
+import type { Rendering } from './outputs.ts';
+
+export interface ObjectOptions {
+  /** Names of its members in the pack begin with this. */
+  readonly prefix: string;
+  readonly profile: CompiledProfile;
+  readonly key: PseudonymKey;
+  /** For profile rules that look at where an instance came from. */
+  readonly source: string;
+  readonly cleaned: CleanedPixels;
+  readonly crosswalk: { readonly publicKeyPem: string; random(bytes: number): Uint8Array } | undefined;
+}
+
+export interface WrittenObject {
+  readonly file: string;
+  readonly deidentified: Deidentification;
+  readonly pixels: string;
+}
+
+/** @throws DICOM_*, DEID_* */
+export function writeObject(pack: PreparedPack, received: ByteSource, options: ObjectOptions): WrittenObject {
+  const { profile, key, source, cleaned, crosswalk, prefix } = options;
+  const name = `${prefix}instance.dcm`;
+  const file = pack.file(name);
+  const deidentified = deidentify(received, file, {
+    profile,
+    key,
+    source,
+    ...(crosswalk === undefined ? {} : { crosswalk }),
+    ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
+  });
+  file.end();
+  verifyObject(pack.source(name), deidentified);
+  return { file: name, deidentified, pixels: `${cleaned.decision}: ${cleaned.reason}` };
+}
+
+/** The identifiers of this instance are searched for in everything about to leave; one hit holds it. */
+function verifyObject(output: ByteSource, { identity }: Deidentification): void {
+  const [leak] = leakCheck(output, identity);
+  if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: leak.path });
+}
+
+export interface ImagesOptions {
+  readonly prefix: string;
+  /** Undefined: none are made. */
+  readonly rendering: Rendering | undefined;
+  readonly key: PseudonymKey;
+  onProgress(): void;
+}
+
+/** The object's images and what describes both. @throws IMAGING_*, DEID_LEAK_SUSPECTED */
+export async function writeImages(
+  pack: PreparedPack,
+  object: WrittenObject,
+  options: ImagesOptions,
+): Promise<PreparedManifest> {
+  const manifest = manifestOf(object, await renderInto(pack, object, options));
+  const [leak] = leakCheckText(JSON.stringify(manifest), object.deidentified.identity);
+  if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: `payload ${leak.path}` });
+  return manifest;
+}
+
+/** Always from the de-identified object: what is sent as an image went through the same cleaning. */
+async function renderInto(pack: PreparedPack, object: WrittenObject, options: ImagesOptions): Promise<PreparedImage[]> {
+  const images: PreparedImage[] = [];
+  const part10 = readPart10(pack.source(object.file));
+  if (options.rendering === undefined || !hasImage(part10.dataSet)) return images;
+  const { sopInstanceUid } = object.deidentified.pseudonyms;
+  for await (const frame of renderFrames(part10, { ...options.rendering, onFrameStart: options.onProgress })) {
+    const name = `${options.prefix}frame-${frame.frame}.${frame.extension}`;
+    const file = pack.file(name);
+    file.write(frame.bytes);
+    file.end();
+    images.push({
+      file: name,
+      mediaType: frame.mediaType,
+      imageInstanceUid: frame.frame === 1 ? sopInstanceUid : derivedUid(options.key, sopInstanceUid, frame.frame),
+      frame: frame.frame,
+      bytes: frame.bytes.length,
+      height: frame.height,
+      width: frame.width,
+      rescaleSlope: frame.rescaleSlope,
+      rescaleIntercept: frame.rescaleIntercept,
+      photometricInterpretation: frame.photometricInterpretation,
+      samplesPerPixel: frame.samplesPerPixel,
+      bitsAllocated: frame.bitsAllocated,
+      bitsStored: frame.bitsStored,
+      highBit: frame.highBit,
+    });
+  }
+  return images;
+}
+
+function manifestOf({ file, deidentified, pixels }: WrittenObject, images: readonly PreparedImage[]): PreparedManifest {
+  const { pseudonyms, sopClassUid, transferSyntaxUid, modality, digest } = deidentified;
+  return {
+    ...pseudonyms,
+    sopClassUid,
+    transferSyntaxUid,
+    ...(modality === undefined ? {} : { modality }),
+    dicomFile: file,
+    digest,
+    images,
+    pixels,
+  };
+}

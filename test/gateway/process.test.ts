@@ -1,0 +1,178 @@
+/** The road of one instance with several destinations, in this process; DCMTK reads what came of it. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { bytesSource } from '../../src/core/bytes.ts';
+import { compileProfile } from '../../src/deid/profile.ts';
+import { compileRules, type Rule } from '../../src/gateway/inspect.ts';
+import { manifestFor } from '../../src/gateway/manifests.ts';
+import type { DestinationTaker } from '../../src/gateway/outputs.ts';
+import { processInstance } from '../../src/gateway/process.ts';
+import { LocalPreparedArea } from '../../src/queue/local-prepared.ts';
+import { buildPart10 } from '../build/data-set.ts';
+import { skipWithoutProgram } from '../support/peers.ts';
+
+const ID = '01J00000000000000000000000';
+/** Removes the manufacturer, which the default profile keeps. */
+const STRICT = 'name: strict\nbase: ps3.15\nrules:\n  - { element: Manufacturer, action: remove }\n';
+
+function ct(slope = '1'): Uint8Array {
+  return buildPart10([
+    ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.2'],
+    ['SOPInstanceUID', '2.25.1'],
+    ['StudyDate', '20200101'],
+    ['Modality', 'CT'],
+    ['Manufacturer', 'ACME'],
+    ['PatientName', 'Canary^Carla'],
+    ['PatientID', 'CANARY-7'],
+    ['StudyInstanceUID', '2.25.2'],
+    ['SeriesInstanceUID', '2.25.3'],
+    ['SamplesPerPixel', 1],
+    ['PhotometricInterpretation', 'MONOCHROME2'],
+    ['Rows', 2],
+    ['Columns', 2],
+    ['BitsAllocated', 16],
+    ['BitsStored', 12],
+    ['HighBit', 11],
+    ['PixelRepresentation', 0],
+    ['RescaleIntercept', '0'],
+    ['RescaleSlope', slope],
+    ['PixelData', 'OW', new Uint8Array([1, 0, 2, 0, 3, 0, 4, 0])],
+  ]);
+}
+
+function taker(name: string, more: Partial<DestinationTaker> = {}): DestinationTaker {
+  return { name, accepts: 'all', wantsImages: true, ...more };
+}
+
+function harness(
+  t: TestContext,
+  bytes: Uint8Array,
+  destinations: readonly DestinationTaker[],
+  rules: readonly Rule[] = [],
+) {
+  const folder = mkdtempSync(join(tmpdir(), 'lethe-process-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const area = new LocalPreparedArea(folder);
+  const used: (string | undefined)[] = [];
+  const job = {
+    id: ID,
+    customer: 'default',
+    sourceKind: 'dicom',
+    sourceName: 'PACS',
+    receivedAtMs: 0,
+    profile: undefined,
+    location: 'x',
+    attempt: 'one',
+  };
+  const run = () =>
+    processInstance(
+      job,
+      {
+        profileOf: (name) => {
+          used.push(name);
+          return compileProfile(name === 'strict' ? STRICT : (name ?? 'default'));
+        },
+        rules: compileRules(rules),
+        rendering: { format: 'jpeg', quality: 90, onUnrepresentable: 'hold' },
+        pixels: { whenUnscanned: 'hold' },
+        destinations,
+      },
+      {
+        openReceived: () => ({ ...bytesSource(bytes), close: () => undefined }),
+        prepared: (one) => area.prepared(one.id, one.attempt),
+        keyOf: () => ({ bytes: new Uint8Array(32).fill(7), generation: 1 }),
+        onProgress: () => undefined,
+      },
+    );
+  const file = (outcome: Awaited<ReturnType<typeof run>>, destination: string) => {
+    assert.equal(outcome.kind, 'prepared');
+    if (outcome.kind !== 'prepared') throw new Error('unreachable');
+    const manifest = manifestFor(outcome.output.manifest, destination);
+    const source = area.open(outcome.output.location, manifest.dicomFile);
+    const path = join(folder, `${destination}.dcm`);
+    writeFileSync(path, source.read(0, source.size));
+    source.close();
+    return { manifest, path };
+  };
+  return { run, file, used };
+}
+
+test('each destination gets its own profile and its own images of one instance', {
+  skip: skipWithoutProgram('dcmdump'),
+}, async (t) => {
+  const { run, file, used } = harness(t, ct(), [
+    taker('cloud'),
+    taker('research', { profile: 'strict', rendering: { format: 'png16' } }),
+    taker('pacs', { profile: 'strict', wantsImages: false }),
+  ]);
+  const outcome = await run();
+  const [cloud, research, pacs] = [file(outcome, 'cloud'), file(outcome, 'research'), file(outcome, 'pacs')];
+  const dump = (path: string) => execFileSync('dcmdump', [path], { encoding: 'utf8' });
+  assert.match(dump(cloud.path), /\(0008,0070\) LO \[ACME\]/);
+  assert.doesNotMatch(dump(research.path), /ACME/);
+  for (const { path } of [cloud, research, pacs]) assert.doesNotMatch(dump(path), /canary/i);
+  assert.deepEqual(
+    [cloud, research, pacs].map(({ manifest }) => manifest.images.map((image) => [image.mediaType, image.bitsStored])),
+    [[['image/jpeg', 8]], [['image/png', 12]], [['image/png', 12]]],
+  );
+  assert.equal(research.manifest.digest, pacs.manifest.digest, 'one object for one profile');
+  assert.deepEqual(used, [undefined, 'strict'], 'each profile is applied once');
+  assert.equal(cloud.manifest.studyInstanceUid, research.manifest.studyInstanceUid);
+});
+
+test('an output that cannot be made is held for its destinations; the others go on', async (t) => {
+  const { run, file } = harness(t, ct('1.5'), [
+    taker('cloud'),
+    taker('deep', { rendering: { format: 'png16' } }),
+    taker('research', { profile: 'strict' }),
+  ]);
+  const outcome = await run();
+  assert.equal(outcome.kind, 'prepared');
+  if (outcome.kind !== 'prepared') return;
+  assert.deepEqual(outcome.destinations, ['cloud', 'research']);
+  assert.deepEqual(
+    outcome.unprepared.map(({ destinations, reason }) => [destinations, reason]),
+    [[['deep'], 'IMAGING_UNREPRESENTABLE']],
+  );
+  assert.equal(file(outcome, 'research').manifest.images.length, 1);
+});
+
+test('when nothing can be made for anybody the instance is held with the first reason', async (t) => {
+  const { run } = harness(t, ct('1.5'), [taker('deep', { rendering: { format: 'png16' } })]);
+  const outcome = await run();
+  assert.deepEqual([outcome.kind, outcome.kind === 'held' && outcome.code], ['held', 'IMAGING_UNREPRESENTABLE']);
+});
+
+test('an instance that nobody takes is held, and says whether for want of an image', async (t) => {
+  const codes: (string | false)[] = [];
+  for (const destination of [
+    taker('mr', { filter: { modalities: ['MR'] } }),
+    taker('reports', { accepts: 'non-images' }),
+  ]) {
+    const outcome = await harness(t, ct(), [destination]).run();
+    codes.push(outcome.kind === 'held' && outcome.code);
+  }
+  assert.deepEqual(codes, ['INSTANCE_NO_DESTINATION', 'INSTANCE_NO_DESTINATION']);
+  const report = buildPart10([
+    ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.88.11'],
+    ['SOPInstanceUID', '2.25.1'],
+  ]);
+  const outcome = await harness(t, report, [taker('images', { accepts: 'images' })]).run();
+  assert.equal(outcome.kind === 'held' && outcome.code, 'OBJECT_HAS_NO_IMAGE');
+});
+
+test("a rule's profile is the instance's, except where a destination has its own", async (t) => {
+  const rule: Rule = {
+    name: 'trial',
+    action: 'profile',
+    profile: 'basic',
+    when: [{ element: 'Modality', equals: 'CT' }],
+  };
+  const { run, used } = harness(t, ct(), [taker('cloud'), taker('own', { profile: 'strict' })], [rule]);
+  assert.equal((await run()).kind, 'prepared');
+  assert.deepEqual(used, ['basic', 'strict']);
+});
