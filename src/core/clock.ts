@@ -19,6 +19,15 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
 };
 
+/**
+ * A clock for schedules: the time since the epoch as it was when this was made, plus what has passed since. It never
+ * jumps, so that setting the system's clock makes nothing due, overdue or undue. Whole milliseconds, as `nowMs` is.
+ */
+export function steadyClock(clock: Clock): Clock {
+  const epochMs = clock.nowMs() - clock.monotonicMs();
+  return { nowMs: () => Math.floor(epochMs + clock.monotonicMs()), monotonicMs: () => clock.monotonicMs() };
+}
+
 export const systemRandom: Random = {
   fraction: () => Math.random(),
   bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),

@@ -42,6 +42,8 @@ export interface LogEvents {
   'commitment.deferred': { transaction: string; attempt: number; code: ErrorCode };
   'instance.received': InstanceFields & { source: string; bytes: number; sopClass?: string };
   'instance.duplicate': InstanceFields & { sameContent: boolean };
+  /** Its bytes had been lost; the sender had them still. */
+  'instance.restored': InstanceFields;
   'instance.prepared': InstanceFields & { images: number; ms: number };
   'instance.held': InstanceFields & FailureFields;
   'instance.discarded': InstanceFields & { rule: string };

@@ -198,7 +198,7 @@ export class Dispatcher {
       const outcome = outcomes[index];
       if (outcome?.kind === 'failed') await this.#failed(one, outcome);
     }
-    this.#learn(outcomes);
+    await this.#learn(outcomes);
   }
 
   async #failed(claimed: ClaimedDelivery, outcome: DeliveryOutcome & { kind: 'failed' }): Promise<void> {
@@ -228,7 +228,7 @@ export class Dispatcher {
   }
 
   /** One batch is one experience of the destination, however many instances were in it. */
-  #learn(outcomes: readonly DeliveryOutcome[]): void {
+  async #learn(outcomes: readonly DeliveryOutcome[]): Promise<void> {
     const { clock, random, logger } = this.#deps;
     const name = this.destination.name;
     const before = this.breaker;
@@ -243,7 +243,10 @@ export class Dispatcher {
     }
     if (before !== 'open' && this.breaker === 'open')
       logger.log('warn', 'destination.opened', { destination: name, failures: this.#options.breaker.failuresMax });
-    if (before !== 'closed' && this.breaker === 'closed')
+    if (before !== 'closed' && this.breaker === 'closed') {
       logger.log('info', 'destination.closed', { destination: name });
+      // What was put off while it was unwell comes first, or studies would arrive in the order of their jitter.
+      await this.#deps.store.hasten(name);
+    }
   }
 }

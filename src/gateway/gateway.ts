@@ -8,13 +8,14 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type LoadedConfiguration, sizeBytes } from '../config/load.ts';
 import type { Configuration, DestinationConfiguration } from '../config/schema.ts';
-import { systemClock, systemRandom } from '../core/clock.ts';
+import { type Clock, steadyClock, systemClock, systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
 import { compileProfile } from '../deid/profile.ts';
 import { CommitmentReporter } from '../dimse/commitment-reporter.ts';
 import { StorageScp } from '../dimse/storage-scp.ts';
+import { flushFolder } from '../queue/disk.ts';
 import { LocalSpool } from '../queue/local-spool.ts';
 import { SqliteStore } from '../queue/sqlite-store.ts';
 import type { GatewayAdmin } from './admin.ts';
@@ -74,6 +75,7 @@ export class Gateway {
       ...parts,
       logger: options.logger,
       idempotent: (name) => parts.dispatchers.get(name)?.destination.idempotent ?? false,
+      otherContent: configuration.dicom.duplicates === 'keep' ? 'keep' : 'hold',
     });
     for (const part of [parts.prepare, parts.retention, ...parts.dispatchers.values()]) part.start();
     for (const folder of parts.folders) await folder.start();
@@ -160,8 +162,10 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     { dataDir, minFreeDiskBytes: sizeBytes(configuration.limits.minFreeDiskBytes) },
     deps,
   );
-  const store = new SqliteStore(join(dataDir, 'lethe.db'), systemClock);
+  const schedule = steadyClock(systemClock);
+  const store = new SqliteStore(join(dataDir, 'lethe.db'), systemClock, schedule);
   const key = openKey(options, await holdsData(store));
+  await flushFolder(dataDir); // the names of the database and of the key's folder
   const profile = profileText(configuration.deidentification.profile, options.loaded.baseDir);
   const pool = openPool(options, {
     dataDir,
@@ -172,7 +176,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     crosswalkPublicKey: publicKeyOf(options.loaded),
   });
   const metrics = new Metrics(() => parts.observe());
-  const dispatchers = openDispatchers(options, { spool, store, metrics });
+  const dispatchers = openDispatchers(options, { spool, store, metrics, schedule });
   const prepare = new PrepareLoop({
     store,
     pool,
@@ -194,7 +198,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
       preparedMs: configuration.retention.preparedMinutes * 60_000,
       pollMs: RETENTION_POLL_MS,
     },
-    { store, spool, clock: systemClock, logger },
+    { store, spool, clock: schedule, logger },
   );
   const folders = configuration.folders.map(
     (folder) =>
@@ -310,13 +314,13 @@ function openPool(
 
 function openDispatchers(
   options: GatewayOptions,
-  parts: { spool: LocalSpool; store: SqliteStore; metrics: Metrics },
+  parts: { spool: LocalSpool; store: SqliteStore; metrics: Metrics; schedule: Clock },
 ): Map<string, Dispatcher> {
   const { configuration, baseDir } = options.loaded;
   const { batching } = configuration;
   const deps = {
     store: parts.store,
-    clock: systemClock,
+    clock: parts.schedule,
     random: systemRandom,
     logger: options.logger,
     deliverable: deliverableOf(parts.spool),

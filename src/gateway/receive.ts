@@ -12,7 +12,7 @@ import { ERRORS, LetheError, toLetheError } from '../core/errors.ts';
 import { type InstanceId, newInstanceId } from '../core/identifier.ts';
 import type { Logger } from '../core/log.ts';
 import type { IncomingInstance, ReceivedRecord, Spool, SpooledInstance, SpoolWriter } from '../queue/spool.ts';
-import type { InstanceRow, Store } from '../queue/store.ts';
+import type { Store } from '../queue/store.ts';
 import type { ReceiveOrigin, ReceiveResult } from './admin.ts';
 import { HeadReader, type InstanceHead } from './head.ts';
 
@@ -63,11 +63,14 @@ export class Receiver {
   /** The step that makes it ours. @throws SPOOL_IO SPOOL_FULL STORE_UNAVAILABLE INSTANCE_DUPLICATE */
   async takeCustody(incoming: IncomingInstance, studyInstanceUid: string | undefined): Promise<Custody> {
     const spooled = await incoming.commit();
-    // Where both are kept, each has its digest on record by itself.
-    const others = this.#options.duplicates === 'keep' ? [] : await this.#otherContent(spooled);
-    if (this.#options.duplicates === 'refuse') await this.#refuse(spooled, others);
-    const outcome = await this.#deps.store.accept(spooled, studyInstanceUid);
+    const outcome = await this.#deps.store.accept(spooled, studyInstanceUid, this.#options.duplicates);
+    if (outcome.kind === 'conflict') return this.#refuseOtherContent(spooled, outcome);
     const { record, bytes } = spooled;
+    if (outcome.kind === 'restored') {
+      this.#deps.logger.log('info', 'instance.restored', { instance: outcome.of, customer: record.customer });
+      this.#options.onAccepted(record, bytes);
+      return { kind: 'duplicate', id: outcome.of };
+    }
     if (outcome.kind === 'duplicate') {
       await this.#deps.spool.eraseReceived(spooled.location);
       this.#deps.logger.log('info', 'instance.duplicate', {
@@ -85,36 +88,19 @@ export class Receiver {
       bytes,
       sopClass: record.sopClassUid,
     });
-    for (const other of others) await this.#replace(other, spooled);
+    for (const earlier of outcome.replaced ?? []) this.#noteOther(earlier, record.customer);
     this.#options.onAccepted(record, bytes);
     return { kind: 'accepted', id: record.id };
   }
 
-  async #otherContent({ record, digest }: SpooledInstance): Promise<InstanceRow[]> {
-    const versions = await this.#deps.store.versionsOf(record.customer, record.sopInstanceUid);
-    return versions.filter((version) => version.digest !== digest);
-  }
-
-  /** Not where the same content is there too: that is a repetition. @throws INSTANCE_DUPLICATE */
-  async #refuse(spooled: SpooledInstance, [earlier]: readonly InstanceRow[]): Promise<void> {
-    if (earlier === undefined) return;
+  async #refuseOtherContent(spooled: SpooledInstance, earlier: { of: InstanceId; digest: string }): Promise<never> {
     await this.#deps.spool.eraseReceived(spooled.location);
-    await this.#record(earlier, spooled, 'refused');
+    this.#noteOther(earlier.of, spooled.record.customer);
     throw new LetheError('INSTANCE_DUPLICATE', { earlier: earlier.digest, offered: spooled.digest });
   }
 
-  /** What was delivered stays delivered; what was not is discarded, on record, now that the other is ours. */
-  async #replace(earlier: InstanceRow, spooled: SpooledInstance): Promise<void> {
-    await this.#record(earlier, spooled, 'replaced');
-    if (earlier.settledAtMs === undefined)
-      await this.#deps.store.discard(earlier.id, `replaced by ${spooled.record.id}`);
-  }
-
-  async #record(earlier: InstanceRow, { record, digest }: SpooledInstance, what: string): Promise<void> {
-    const { customer } = record;
-    this.#deps.logger.log('warn', 'instance.duplicate', { instance: earlier.id, customer, sameContent: false });
-    const digests = `other content ${what}: stored sha256:${earlier.digest} offered sha256:${digest}`;
-    await this.#deps.store.note('instance.duplicate', digests, earlier.id);
+  #noteOther(instance: InstanceId, customer: string): void {
+    this.#deps.logger.log('warn', 'instance.duplicate', { instance, customer, sameContent: false });
   }
 
   /** One Part 10 file as a stream: HTTP, watched folders, STOW-RS. Never throws for what was sent. */

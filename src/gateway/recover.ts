@@ -1,20 +1,23 @@
 /**
  * What a start does before it takes anything: the journal (the spool's records) and the index (the store's rows) are
- * brought together. A record without a row gets one if its data are whole; a row whose bytes are gone is held with that reason, unless it was
- * settled; deliveries that a crash interrupted are owed again. What was found is said.
+ * brought together, both ways. A record without a row gets one if its data are whole; where other content is on record
+ * under its UID, nobody can say any more which of them was answered, and it is held. A row whose prepared output is gone
+ * is prepared again; one whose bytes are gone altogether is held with that reason. Deliveries that a crash interrupted are
+ * owed again. What was found is said.
  */
 import { LetheError } from '../core/errors.ts';
+import type { InstanceId } from '../core/identifier.ts';
 import type { Logger } from '../core/log.ts';
-import type { Spool, SpooledInstance } from '../queue/spool.ts';
-import type { Store } from '../queue/store.ts';
+import type { Spool, SpooledInstance, SpoolLocation } from '../queue/spool.ts';
+import type { InstanceRow, InstanceState, OtherContent, Store } from '../queue/store.ts';
 import { HeadReader } from './head.ts';
 
 export interface Recovery {
   /** Instances whose bytes are in the spool. */
   readonly found: number;
-  /** Rows made anew from the journal. */
+  /** Rows made anew from the journal, pointed to where their bytes are, or prepared again. */
   readonly repaired: number;
-  /** Records that nothing owns any more (duplicates, discarded or settled instances, torn data) and that were erased. */
+  /** Records and packs that nothing owns any more (duplicates, copies, settled instances, torn data): erased. */
   readonly removed: number;
   /** Instances that are owed although their bytes are gone: held. */
   readonly lost: number;
@@ -26,6 +29,8 @@ export interface RecoverDeps {
   readonly store: Store;
   readonly logger: Logger;
   readonly idempotent: (destination: string) => boolean;
+  /** Of a record without a row whose UID is on record with other content. */
+  readonly otherContent: Exclude<OtherContent, 'refuse'>;
 }
 
 const HEAD_CHUNK_BYTES = 64 * 1024;
@@ -37,52 +42,88 @@ export async function recover(deps: RecoverDeps): Promise<Recovery> {
   let repaired = 0;
   let removed = 0;
   for await (const spooled of spool.recover()) {
-    const verdict = await reconcile(spooled, deps);
+    const { verdict, id } = await reconcile(spooled, deps);
     if (verdict === 'removed') removed++;
-    else present.add(spooled.record.id);
+    else present.add(id);
     if (verdict === 'repaired') repaired++;
   }
-  removed += await sweepPacks(deps);
-  const lost = await holdLost(store, present);
+  const packs = await sweepPacks(deps);
+  removed += packs.removed;
+  const prepared = await settleLostPacks(store, packs.present, present);
+  repaired += prepared.again;
+  const lost = prepared.lost + (await holdLost(store, present));
   const { requeued } = await store.requeueAfterRestart(deps.idempotent);
   const recovery = { found: present.size, repaired, removed, lost, requeued };
   logger.log(lost > 0 ? 'error' : 'info', 'recovery.finished', recovery);
   return recovery;
 }
 
-async function reconcile(
-  spooled: SpooledInstance,
-  { spool, store, logger }: RecoverDeps,
-): Promise<'known' | 'repaired' | 'removed'> {
+interface Reconciled {
+  readonly verdict: 'known' | 'repaired' | 'removed';
+  /** Of the row: another than the record's where these bytes took the place of lost ones. */
+  readonly id: InstanceId;
+}
+
+async function reconcile(spooled: SpooledInstance, deps: RecoverDeps): Promise<Reconciled> {
+  const { spool, store, logger } = deps;
+  const { id } = spooled.record;
   const row = await store.instance(spooled.record.id);
-  if (row !== undefined) {
-    if (row.location !== undefined) return 'known';
-    await spool.eraseReceived(spooled.location); // erased in the store; the crash came before the spool knew
-    return 'removed';
-  }
+  if (row !== undefined) return reconcileKnown(spooled, row, deps);
   // After a power cut the fixed part may be on disk without all of its data: the flush that would have allowed the
   // answer never ended, so the sender still has the instance.
   if (!spool.isWhole(spooled.location)) {
     logger.log('warn', 'recovery.torn', { instance: spooled.record.id });
     await spool.eraseReceived(spooled.location);
-    return 'removed';
+    return { verdict: 'removed', id };
   }
-  const outcome = await store.accept(spooled, studyOf(spool, spooled));
-  if (outcome.kind === 'accepted') return 'repaired';
+  const outcome = await store.accept(spooled, studyOf(spool, spooled), deps.otherContent);
+  if (outcome.kind === 'accepted') return { verdict: 'repaired', id };
+  if (outcome.kind === 'restored') return { verdict: 'repaired', id: outcome.of };
+  const owner = await store.instance(outcome.of);
+  if (owner?.location === spooled.location) return { verdict: 'known', id: owner.id };
   await spool.eraseReceived(spooled.location);
-  return 'removed';
+  return { verdict: 'removed', id };
 }
 
-/** A pack that was sealed and never recorded: its instance is processed again. */
-async function sweepPacks({ spool, store }: RecoverDeps): Promise<number> {
+async function reconcileKnown(
+  { location }: SpooledInstance,
+  row: InstanceRow,
+  { spool, store }: RecoverDeps,
+): Promise<Reconciled> {
+  const { id } = row;
+  if (row.location === location) return { verdict: 'known', id };
+  // Erased in the store, and the crash came before the spool knew; or a copy whose other one is on record.
+  if (row.location === undefined || isThere(spool, row.location)) {
+    await spool.eraseReceived(location);
+    return { verdict: 'removed', id };
+  }
+  await store.relocate([{ id, from: row.location, to: location }]);
+  return { verdict: 'repaired', id };
+}
+
+function isThere(spool: Spool, location: SpoolLocation): boolean {
+  try {
+    return spool.isWhole(location);
+  } catch (error) {
+    if (error instanceof LetheError) return false;
+    throw error;
+  }
+}
+
+/** A pack that was sealed and never recorded goes: its instance is processed again. */
+async function sweepPacks({ spool, store }: RecoverDeps): Promise<{ removed: number; present: ReadonlySet<string> }> {
   let removed = 0;
+  const present = new Set<string>();
   for (const { location, id } of spool.sealedPacks()) {
     const row = await store.instance(id);
-    if (row?.prepared?.location === location) continue;
+    if (row?.prepared?.location === location) {
+      present.add(id);
+      continue;
+    }
     await spool.erasePrepared(location);
     removed++;
   }
-  return removed;
+  return { removed, present };
 }
 
 /** The study's UID for the ledger; an instance that cannot be read goes without and is held later, with its reason. */
@@ -103,18 +144,45 @@ function studyOf(spool: Spool, spooled: SpooledInstance): string | undefined {
   }
 }
 
+/** Prepared, but its pack is gone: prepared again where the received bytes allow it, else held. */
+async function settleLostPacks(
+  store: Store,
+  packs: ReadonlySet<string>,
+  received: ReadonlySet<string>,
+): Promise<{ again: number; lost: number }> {
+  let again = 0;
+  let lost = 0;
+  for await (const { id } of unsettled(store, 'prepared')) {
+    if (packs.has(id)) continue;
+    if (received.has(id)) {
+      await store.prepareAgain(id);
+      again++;
+    } else {
+      await store.hold(id, 'SPOOL_CORRUPT', 'bytes are missing');
+      lost++;
+    }
+  }
+  return { again, lost };
+}
+
 /** Received but without bytes: nothing can be made of them, and saying so is all that is left. */
 async function holdLost(store: Store, present: ReadonlySet<string>): Promise<number> {
   let lost = 0;
-  let beforeId: string | undefined;
+  for await (const { id } of unsettled(store, 'received')) {
+    if (present.has(id)) continue;
+    await store.hold(id, 'SPOOL_CORRUPT', 'bytes are missing');
+    lost++;
+  }
+  return lost;
+}
+
+/** In pages, so that a long queue is not in memory; what leaves the state meanwhile is behind the reader already. */
+async function* unsettled(store: Store, state: InstanceState): AsyncGenerator<InstanceRow> {
+  let after: string | undefined;
   for (;;) {
-    const rows = await store.list({ state: 'received', limit: PAGE, ...(beforeId === undefined ? {} : { beforeId }) });
-    for (const row of rows) {
-      if (present.has(row.id)) continue;
-      await store.hold(row.id, 'SPOOL_CORRUPT', 'bytes are missing');
-      lost++;
-    }
-    if (rows.length < PAGE) return lost;
-    beforeId = rows.at(-1)?.id;
+    const rows = await store.unsettled(state, PAGE, after);
+    yield* rows;
+    if (rows.length < PAGE) return;
+    after = rows.at(-1)?.id;
   }
 }

@@ -42,6 +42,13 @@ export interface SpooledInstance {
   readonly digest: string;
 }
 
+/** Committed bytes that were copied elsewhere, so that those around them can go. */
+export interface Relocation {
+  readonly id: InstanceId;
+  readonly from: SpoolLocation;
+  readonly to: SpoolLocation;
+}
+
 /** One instance on its way in. Exactly one of `commit` and `abort` ends it. */
 export interface IncomingInstance {
   /** Appends; `false` asks the caller to stop reading its socket until `drained()` resolves. @throws SPOOL_IO, SPOOL_FULL */

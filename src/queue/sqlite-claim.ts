@@ -100,15 +100,19 @@ function isReady(members: Members, options: ClaimOptions): boolean {
 function claimMembers(database: SqliteDatabase, members: Members): ClaimedDelivery[] {
   const claimed: ClaimedDelivery[] = [];
   for (const id of members.ids) {
-    database.run("UPDATE delivery SET state = 'claimed' WHERE id = ?", id);
-    const delivery = database.first(`SELECT ${columns(DELIVERY_COLUMNS, 'delivery')} FROM delivery WHERE id = ?`, id);
     const row = database.first(
       `SELECT ${columns(INSTANCE_COLUMNS, 'instance')} FROM instance JOIN delivery ON delivery.instance = instance.id WHERE delivery.id = ?`,
       id,
     );
-    if (delivery === undefined || row === undefined) continue;
-    const instance = instanceOf(row);
-    if (instance.prepared === undefined) continue;
+    const instance = row === undefined ? undefined : instanceOf(row);
+    if (instance?.prepared === undefined || instance.state !== 'prepared') {
+      // Held while this delivery was on its way: it waits for whoever releases the instance.
+      database.run("UPDATE delivery SET state = 'held', reason = ? WHERE id = ?", instance?.reason ?? null, id);
+      continue;
+    }
+    database.run("UPDATE delivery SET state = 'claimed' WHERE id = ?", id);
+    const delivery = database.first(`SELECT ${columns(DELIVERY_COLUMNS, 'delivery')} FROM delivery WHERE id = ?`, id);
+    if (delivery === undefined) continue;
     claimed.push({ delivery: deliveryOf(delivery), instance, prepared: instance.prepared });
   }
   return claimed;

@@ -20,7 +20,12 @@ interface Operation {
 }
 
 const MIGRATIONS = join(import.meta.dirname, 'migrations');
-const BUSY_MS = 5000; // the command line's transactions take milliseconds
+/** How long a write waits for another process's transaction; the command line's take milliseconds. */
+const BUSY_MS = 5000;
+/** At most this is waited inside SQLite, where nothing else of this process can run; then the round is tried anew. */
+const BUSY_IN_ENGINE_MS = 20;
+const BUSY_PAUSE_MS = 25;
+const SQLITE_BUSY = 5;
 const ROUND_MAX = 500; // operations in one transaction: bounds its time
 
 export class SqliteDatabase {
@@ -29,15 +34,20 @@ export class SqliteDatabase {
   #waiting: Operation[] = [];
   #scheduled = false;
   #durable = true;
+  /** Since when (monotonic) another process has held the write lock; undefined while none does. */
+  #busySinceMs: number | undefined;
+  readonly #busyMs: number;
 
   /** @throws STORE_UNAVAILABLE, STORE_SCHEMA_NEWER */
-  constructor(path: string, migrations: string = MIGRATIONS) {
+  constructor(path: string, options: { readonly migrations?: string; readonly busyMs?: number } = {}) {
     this.#database = attempt(() => new DatabaseSync(path));
+    this.#busyMs = options.busyMs ?? BUSY_MS;
     try {
       this.#database.exec(
         `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = ${BUSY_MS};`,
       );
-      this.#migrate(migrations);
+      this.#migrate(options.migrations ?? MIGRATIONS);
+      this.#database.exec(`PRAGMA busy_timeout = ${BUSY_IN_ENGINE_MS}`);
     } catch (error) {
       this.#database.close();
       throw storeError(error);
@@ -93,12 +103,36 @@ export class SqliteDatabase {
 
   #round(): void {
     const operations = this.#waiting.splice(0, ROUND_MAX);
+    if (operations.length > 0 && !this.#begin(operations)) return;
     this.#scheduled = this.#waiting.length > 0;
     if (this.#scheduled) setImmediate(() => this.#round());
-    if (operations.length === 0) return;
+    if (operations.length > 0) this.#transact(operations);
+  }
+
+  /** False where the round does not take place now: another process writes, and the operations wait or have failed. */
+  #begin(operations: readonly Operation[]): boolean {
     try {
       this.#setDurable(operations.some((operation) => operation.durable));
       this.#database.exec('BEGIN IMMEDIATE');
+      this.#busySinceMs = undefined;
+      return true;
+    } catch (error) {
+      const nowMs = performance.now();
+      this.#busySinceMs ??= nowMs;
+      if (errorNumber(error) === SQLITE_BUSY && nowMs - this.#busySinceMs < this.#busyMs) {
+        this.#waiting.unshift(...operations);
+        setTimeout(() => this.#round(), BUSY_PAUSE_MS);
+        return false;
+      }
+      this.#scheduled = this.#waiting.length > 0;
+      if (this.#scheduled) setImmediate(() => this.#round());
+      for (const operation of operations) operation.fail(storeError(error));
+      return false;
+    }
+  }
+
+  #transact(operations: readonly Operation[]): void {
+    try {
       const kept = operations.filter((operation) => this.#runAlone(operation));
       this.#database.exec('COMMIT');
       for (const operation of kept) operation.done();
@@ -138,7 +172,7 @@ export class SqliteDatabase {
 
   /** Commits what waits, then closes. */
   async close(): Promise<void> {
-    while (this.#waiting.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, 1));
     if (this.#database.isOpen) this.#database.close();
   }
 }
@@ -151,9 +185,15 @@ function attempt<Result>(work: () => Result): Result {
   }
 }
 
+/** SQLite's primary result code; the extended ones hold more in their higher bits. */
+function errorNumber(error: unknown): number | undefined {
+  const { errcode } = error as { errcode?: number };
+  return errcode === undefined ? undefined : errcode & 0xff;
+}
+
 /** Every failure of the engine is STORE_UNAVAILABLE with its number; ours pass as they are. */
 function storeError(error: unknown): LetheError {
   if (error instanceof LetheError) return error;
-  const errcode = (error as { errcode?: number }).errcode;
+  const errcode = errorNumber(error);
   return new LetheError('STORE_UNAVAILABLE', errcode === undefined ? {} : { sqlite: errcode }, { cause: error });
 }

@@ -1,7 +1,7 @@
 /** What people look at: counts, the ledger, lists. Reads only; called by the store. */
 import type { SqliteDatabase } from './sqlite-database.ts';
-import { columns, INSTANCE_COLUMNS, instanceOf, number, optional, text } from './sqlite-rows.ts';
-import type { DeliveryState, FlowCounts, InstanceRow, LedgerLine, ListOptions } from './store.ts';
+import { columns, INSTANCE_COLUMNS, instanceOf, number, text } from './sqlite-rows.ts';
+import type { DeliveryState, FlowCounts, InstanceRow, InstanceState, LedgerLine, ListOptions } from './store.ts';
 
 const INSTANCE = columns(INSTANCE_COLUMNS, 'instance');
 const DELIVERY_STATES: readonly DeliveryState[] = [
@@ -36,25 +36,21 @@ export function readCounts(database: SqliteDatabase): FlowCounts {
   };
 }
 
-/** A line a customer, source and study, newest first; each instance has exactly one fate. */
+/** A line a customer, source and study, newest first, as triggers keep it; each instance has exactly one fate. */
 export function readLedger(database: SqliteDatabase, options: { customer?: string; limit: number }): LedgerLine[] {
-  const rows = database.all(
-    `SELECT customer, source_name, study_instance_uid, count(*) AS received,
-         sum(fate = 'delivered') AS delivered, sum(fate = 'held') AS held, sum(fate = 'discarded') AS discarded, sum(fate = 'way') AS way
-       FROM (SELECT customer, source_name, study_instance_uid, id, CASE
-           WHEN state = 'discarded' THEN 'discarded'
-           WHEN state = 'held' OR EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.state IN ('held', 'rejected')) THEN 'held'
-           WHEN settled_at_ms IS NOT NULL THEN 'delivered' ELSE 'way' END AS fate
-         FROM instance WHERE ? IS NULL OR customer = ?)
-       GROUP BY customer, source_name, study_instance_uid ORDER BY max(id) DESC LIMIT ?`,
-    options.customer ?? null,
-    options.customer ?? null,
-    options.limit,
-  );
+  const columns = 'customer, source_name, study_instance_uid, received, delivered, held, discarded, way';
+  const rows =
+    options.customer === undefined
+      ? database.all(`SELECT ${columns} FROM ledger ORDER BY newest DESC LIMIT ?`, options.limit)
+      : database.all(
+          `SELECT ${columns} FROM ledger WHERE customer = ? ORDER BY newest DESC LIMIT ?`,
+          options.customer,
+          options.limit,
+        );
   return rows.map((row) => ({
     customer: text(row, 'customer'),
     sourceName: text(row, 'source_name'),
-    studyInstanceUid: optional(row, 'study_instance_uid'),
+    studyInstanceUid: text(row, 'study_instance_uid') === '' ? undefined : text(row, 'study_instance_uid'),
     received: number(row, 'received'),
     delivered: number(row, 'delivered'),
     held: number(row, 'held'),
@@ -63,8 +59,28 @@ export function readLedger(database: SqliteDatabase, options: { customer?: strin
   }));
 }
 
+/** The states as literals, because SQLite uses a partial index only where its condition is written out. */
+const BY_STATE: Readonly<Record<InstanceState, string>> = {
+  received: "settled_at_ms IS NULL AND state = 'received'",
+  held: "settled_at_ms IS NULL AND state = 'held'",
+  prepared: "state = 'prepared'",
+  discarded: "state = 'discarded'",
+};
+const OWED = "state IN ('queued', 'deferred')";
+const BUSY = "state IN ('claimed', 'inflight', 'held', 'rejected')";
+const BY_DELIVERY_STATE: Readonly<Record<DeliveryState, string>> = {
+  queued: `${OWED} AND state = 'queued'`,
+  deferred: `${OWED} AND state = 'deferred'`,
+  claimed: `${BUSY} AND state = 'claimed'`,
+  inflight: `${BUSY} AND state = 'inflight'`,
+  held: `${BUSY} AND state = 'held'`,
+  rejected: `${BUSY} AND state = 'rejected'`,
+  delivered: "state = 'delivered'",
+};
+
 /** Newest first. */
 export function listInstances(database: SqliteDatabase, options: ListOptions): InstanceRow[] {
+  const { state, customer, beforeId, deliveryState, destination, limit } = options;
   const terms = ['1 = 1'];
   const values: (string | number)[] = [];
   const term = (sql: string, value: string | undefined) => {
@@ -72,23 +88,21 @@ export function listInstances(database: SqliteDatabase, options: ListOptions): I
     terms.push(sql);
     values.push(value);
   };
-  term('state = ?', options.state);
-  term('customer = ?', options.customer);
-  term('id < ?', options.beforeId);
-  term(
-    'EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.state = ?)',
-    options.deliveryState,
-  );
+  if (state !== undefined) terms.push(BY_STATE[state]);
+  term('customer = ?', customer);
+  term('id < ?', beforeId);
+  const rare = deliveryState !== undefined && deliveryState !== 'delivered';
+  if (rare) terms.push(`id IN (SELECT instance FROM delivery WHERE ${BY_DELIVERY_STATE[deliveryState]})`);
+  else if (deliveryState !== undefined)
+    terms.push(
+      "EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.state = 'delivered')",
+    );
   term(
     'EXISTS (SELECT 1 FROM delivery WHERE delivery.instance = instance.id AND delivery.destination = ?)',
-    options.destination,
+    destination,
   );
   return database
-    .all(
-      `SELECT ${INSTANCE} FROM instance WHERE ${terms.join(' AND ')} ORDER BY id DESC LIMIT ?`,
-      ...values,
-      options.limit,
-    )
+    .all(`SELECT ${INSTANCE} FROM instance WHERE ${terms.join(' AND ')} ORDER BY id DESC LIMIT ?`, ...values, limit)
     .map(instanceOf);
 }
 

@@ -10,11 +10,20 @@
 import { CHAIN_START, chainHash } from '../core/chain.ts';
 import type { Clock } from '../core/clock.ts';
 import type { InstanceId } from '../core/identifier.ts';
-import type { SpooledInstance } from './spool.ts';
+import type { Relocation, SpooledInstance } from './spool.ts';
+import { acceptInstance } from './sqlite-accept.ts';
 import { claimDeliveries } from './sqlite-claim.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { listInstances, readCounts, readLedger } from './sqlite-overview.ts';
 import { owe } from './sqlite-owe.ts';
+import {
+  type Audit,
+  correctSchedule,
+  discardInstance,
+  prepareAgain,
+  relocate,
+  requeueBusy,
+} from './sqlite-recovery.ts';
 import { columns, DELIVERY_COLUMNS, deliveryOf, INSTANCE_COLUMNS, instanceOf, number, text } from './sqlite-rows.ts';
 import type {
   AcceptOutcome,
@@ -24,8 +33,10 @@ import type {
   DeliveryState,
   FlowCounts,
   InstanceRow,
+  InstanceState,
   LedgerLine,
   ListOptions,
+  OtherContent,
   PrepareDecision,
   PreparedOutput,
   Store,
@@ -36,50 +47,30 @@ const INSTANCE = columns(INSTANCE_COLUMNS, 'instance');
 export class SqliteStore implements Store {
   readonly #database: SqliteDatabase;
   readonly #clock: Clock;
+  readonly #schedule: Clock;
 
-  /** Opens or makes the database and brings its schema up to date. @throws STORE_UNAVAILABLE, STORE_SCHEMA_NEWER */
-  constructor(path: string, clock: Clock) {
+  /**
+   * Opens or makes the database and brings its schema up to date. `schedule` is the clock by which things are due, the
+   * one that whoever claims goes by (`steadyClock`); the audit goes by `clock`. @throws STORE_UNAVAILABLE, STORE_SCHEMA_NEWER
+   */
+  constructor(path: string, clock: Clock, schedule: Clock = clock) {
     this.#clock = clock;
+    this.#schedule = schedule;
     this.#database = new SqliteDatabase(path);
   }
 
-  accept(spooled: SpooledInstance, studyInstanceUid: string | undefined): Promise<AcceptOutcome> {
-    const { record, location, bytes, digest } = spooled;
-    return this.#database.write(false, (): AcceptOutcome => {
-      const same = this.#database.first(
-        'SELECT id FROM instance WHERE customer = ? AND sop_instance_uid = ? AND digest = ?',
-        record.customer,
-        record.sopInstanceUid,
-        digest,
-      );
-      if (same !== undefined) {
-        const of = text(same, 'id');
-        if (of === record.id) return { kind: 'accepted' };
-        this.#audit('instance.duplicate', of, '');
-        return { kind: 'duplicate', of };
-      }
-      this.#database.run(
-        `INSERT INTO instance (id, customer, source_kind, source_name, sop_class_uid, sop_instance_uid, study_instance_uid,
-           transfer_syntax_uid, bytes, digest, received_at_ms, urgent, state, location, profile)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'received', ?, ?)`,
-        record.id,
-        record.customer,
-        record.sourceKind,
-        record.sourceName,
-        record.sopClassUid,
-        record.sopInstanceUid,
-        studyInstanceUid ?? null,
-        record.transferSyntaxUid,
-        bytes,
-        digest,
-        record.receivedAtMs,
-        record.priority === 'high' ? 1 : 0,
-        location,
-        record.profile ?? null,
-      );
-      this.#audit('instance.received', record.id, `${record.sourceKind} sha256:${digest}`);
-      return { kind: 'accepted' };
-    });
+  accept(
+    spooled: SpooledInstance,
+    studyInstanceUid: string | undefined,
+    otherContent: OtherContent = 'keep',
+  ): Promise<AcceptOutcome> {
+    return this.#database.write(false, () =>
+      acceptInstance(
+        this.#database,
+        { spooled, studyInstanceUid, otherContent, nowMs: this.#schedule.nowMs() },
+        this.#audit,
+      ),
+    );
   }
 
   async findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined> {
@@ -89,13 +80,6 @@ export class SqliteStore implements Store {
       sopInstanceUid,
     );
     return row === undefined ? undefined : instanceOf(row);
-  }
-
-  async versionsOf(customer: string, sopInstanceUid: string): Promise<InstanceRow[]> {
-    const where = "customer = ? AND sop_instance_uid = ? AND state <> 'discarded'";
-    return this.#database
-      .all(`SELECT ${INSTANCE} FROM instance WHERE ${where} ORDER BY id`, customer, sopInstanceUid)
-      .map(instanceOf);
   }
 
   async instance(id: InstanceId): Promise<InstanceRow | undefined> {
@@ -117,7 +101,7 @@ export class SqliteStore implements Store {
   ): Promise<void> {
     const unprepared = decision.unprepared ?? [];
     return this.#database.write(unprepared.length > 0, () => {
-      const nowMs = this.#clock.nowMs();
+      const nowMs = this.#schedule.nowMs();
       const changed = this.#database.run(
         `UPDATE instance SET state = 'prepared', reason = NULL, reason_detail = NULL, prepared_location = ?, manifest = ?, study_key = ?,
            series_key = ?, prepared_bytes = ?, urgent = max(urgent, ?) WHERE id = ? AND state = 'received'`,
@@ -148,12 +132,13 @@ export class SqliteStore implements Store {
 
   hold(id: InstanceId, reason: string, detail: string | undefined): Promise<void> {
     return this.#database.write(true, () => {
-      this.#database.run(
-        "UPDATE instance SET state = 'held', reason = ?, reason_detail = ?, settled_at_ms = NULL WHERE id = ? AND state IN ('received', 'prepared')",
+      const changed = this.#database.run(
+        "UPDATE instance SET state = 'held', reason = ?, reason_detail = ? WHERE id = ? AND state IN ('received', 'prepared') AND settled_at_ms IS NULL",
         reason,
         detail ?? null,
         id,
       );
+      if (changed === 0) return; // nothing is owed any more
       this.#database.run(
         "UPDATE delivery SET state = 'held', reason = ? WHERE instance = ? AND state IN ('queued', 'claimed', 'deferred')",
         reason,
@@ -164,25 +149,14 @@ export class SqliteStore implements Store {
   }
 
   discard(id: InstanceId, rule: string): Promise<void> {
-    return this.#database.write(true, () => {
-      this.#database.run(
-        "UPDATE instance SET state = 'discarded', reason = ?, reason_detail = NULL, settled_at_ms = ? WHERE id = ? AND state <> 'discarded'",
-        rule,
-        this.#clock.nowMs(),
-        id,
-      );
-      this.#database.run(
-        "UPDATE delivery SET state = 'rejected', reason = ? WHERE instance = ? AND state <> 'delivered'",
-        rule,
-        id,
-      );
-      this.#audit('instance.discarded', id, rule);
-    });
+    return this.#database.write(true, () =>
+      discardInstance(this.#database, { id, rule, nowMs: this.#schedule.nowMs() }, this.#audit),
+    );
   }
 
   release(id: InstanceId, by: string): Promise<void> {
     return this.#database.write(true, () => {
-      const nowMs = this.#clock.nowMs();
+      const nowMs = this.#schedule.nowMs();
       this.#database.run(
         `UPDATE instance SET state = CASE WHEN prepared_location IS NULL THEN 'received' ELSE 'prepared' END, reason = NULL, reason_detail = NULL
          WHERE id = ? AND state = 'held'`,
@@ -199,6 +173,8 @@ export class SqliteStore implements Store {
         nowMs,
         id,
       );
+      // What was on its way when it was held may have arrived meanwhile.
+      this.#settle(id);
       this.#audit('instance.released', id, `by ${by}`);
     });
   }
@@ -231,7 +207,6 @@ export class SqliteStore implements Store {
 
   settle(deliveries: readonly number[], receipt: string): Promise<void> {
     return this.#database.write(false, () => {
-      const nowMs = this.#clock.nowMs();
       for (const id of deliveries) {
         this.#database.run(
           "UPDATE delivery SET state = 'delivered', receipt = ?, reason = NULL, reason_detail = NULL WHERE id = ?",
@@ -240,16 +215,23 @@ export class SqliteStore implements Store {
         );
         const row = this.#delivery(id);
         if (row === undefined) continue;
-        this.#database.run(
-          `UPDATE instance SET settled_at_ms = ? WHERE id = ? AND state = 'prepared'
-             AND NOT EXISTS (SELECT 1 FROM delivery WHERE instance = ? AND state <> 'delivered')`,
-          nowMs,
-          row.instance,
-          row.instance,
-        );
+        this.#settle(row.instance);
         this.#audit('delivery.delivered', row.instance, row.destination);
       }
     });
+  }
+
+  /** Nothing is owed of it any more when every destination has it. */
+  #settle(id: InstanceId): void {
+    this.#database.run(
+      `UPDATE instance SET settled_at_ms = ? WHERE id = ? AND state = 'prepared' AND settled_at_ms IS NULL
+         AND EXISTS (SELECT 1 FROM delivery WHERE instance = ?)
+         AND NOT EXISTS (SELECT 1 FROM delivery WHERE instance = ? AND state <> 'delivered')`,
+      this.#schedule.nowMs(),
+      id,
+      id,
+      id,
+    );
   }
 
   defer(deliveries: readonly number[], dueAtMs: number, reason: string, detail: string | undefined): Promise<void> {
@@ -301,24 +283,37 @@ export class SqliteStore implements Store {
 
   requeueAfterRestart(idempotent: (destination: string) => boolean): Promise<{ requeued: number; held: number }> {
     return this.#database.write(true, () => {
-      const busy = this.#database.all(
-        "SELECT id, instance, destination, state FROM delivery WHERE state IN ('claimed', 'inflight')",
-      );
-      let held = 0;
-      for (const row of busy) {
-        const safe = text(row, 'state') === 'claimed' || idempotent(text(row, 'destination'));
-        const reason = safe ? null : 'DELIVERY_CONNECTION_LOST';
-        this.#database.run(
-          'UPDATE delivery SET state = ?, reason = ? WHERE id = ?',
-          safe ? 'queued' : 'held',
-          reason,
-          number(row, 'id'),
-        );
-        this.#audit(safe ? 'delivery.requeued' : 'delivery.held', text(row, 'instance'), text(row, 'destination'));
-        if (!safe) held++;
-      }
-      return { requeued: busy.length - held, held };
+      correctSchedule(this.#database, this.#schedule.nowMs());
+      return requeueBusy(this.#database, idempotent, this.#audit);
     });
+  }
+
+  hasten(destination: string): Promise<void> {
+    return this.#database.write(false, () => {
+      this.#database.run(
+        `UPDATE delivery SET due_at_ms = created_at_ms WHERE destination = ? AND state IN ('queued', 'deferred') AND state = 'deferred'`,
+        destination,
+      );
+    });
+  }
+
+  prepareAgain(id: InstanceId): Promise<void> {
+    return this.#database.write(true, () => prepareAgain(this.#database, id, this.#audit));
+  }
+
+  relocate(moves: readonly Relocation[]): Promise<void> {
+    return this.#database.write(true, () => relocate(this.#database, moves));
+  }
+
+  async unsettled(state: InstanceState, limit: number, afterId?: InstanceId): Promise<InstanceRow[]> {
+    return this.#database
+      .all(
+        `SELECT ${INSTANCE} FROM instance WHERE settled_at_ms IS NULL AND state = ? AND id > ? ORDER BY id LIMIT ?`,
+        state,
+        afterId ?? '',
+        limit,
+      )
+      .map(instanceOf);
   }
 
   async nextDueAtMs(destination: string): Promise<number | undefined> {
@@ -458,7 +453,7 @@ export class SqliteStore implements Store {
   }
 
   /** In the transaction of what it tells. The last hash is read anew, because the command line may have written too. */
-  #audit(event: string, instance: string, detail: string): void {
+  readonly #audit: Audit = (event, instance, detail) => {
     const last = this.#database.first('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1');
     const sequence = (last === undefined ? 0 : number(last, 'sequence')) + 1;
     const previous = last === undefined ? CHAIN_START : text(last, 'hash');
@@ -472,7 +467,7 @@ export class SqliteStore implements Store {
       detail,
       chainHash(previous, entry),
     );
-  }
+  };
 }
 
 interface Move {

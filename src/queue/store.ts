@@ -8,7 +8,7 @@
  */
 import type { AuditEntry } from '../core/chain.ts';
 import type { InstanceId } from '../core/identifier.ts';
-import type { PreparedLocation, SpooledInstance, SpoolLocation } from './spool.ts';
+import type { PreparedLocation, Relocation, SpooledInstance, SpoolLocation } from './spool.ts';
 
 export type InstanceState = 'received' | 'prepared' | 'held' | 'discarded';
 export type DeliveryState = 'queued' | 'claimed' | 'inflight' | 'delivered' | 'deferred' | 'rejected' | 'held';
@@ -90,9 +90,20 @@ export interface ClaimedDelivery {
 }
 
 export type AcceptOutcome =
-  | { readonly kind: 'accepted' }
+  /** `replaced`: other content under this UID that was on record, where the policy is that. */
+  | { readonly kind: 'accepted'; readonly replaced?: readonly InstanceId[] }
   /** Same customer and SOP Instance UID, same digest: Success, and nothing is owed twice. */
-  | { readonly kind: 'duplicate'; readonly of: InstanceId };
+  | { readonly kind: 'duplicate'; readonly of: InstanceId }
+  /** The same as a duplicate, but the bytes of the first had been lost: these take their place, and it is owed again. */
+  | { readonly kind: 'restored'; readonly of: InstanceId }
+  /** Other content is on record under this UID, and that was to be refused: there is no row for this one. */
+  | { readonly kind: 'conflict'; readonly of: InstanceId; readonly digest: string };
+
+/**
+ * What becomes of content under a UID that is on record with other content: no row, a version, a held version, or the
+ * place of what was not delivered yet, which is discarded.
+ */
+export type OtherContent = 'refuse' | 'keep' | 'hold' | 'replace';
 
 export interface FlowCounts {
   readonly received: number;
@@ -117,12 +128,14 @@ export interface LedgerLine {
 }
 
 export interface Store {
-  /** Makes the row for committed bytes. Idempotent by id (recovery repeats it). */
-  accept(spooled: SpooledInstance, studyInstanceUid: string | undefined): Promise<AcceptOutcome>;
-  /** Other committed content under the same customer and SOP Instance UID, for the duplicate policy. */
+  /** Makes the row for committed bytes. Idempotent by id (recovery repeats it). `otherContent`: `keep` when left out. */
+  accept(
+    spooled: SpooledInstance,
+    studyInstanceUid: string | undefined,
+    otherContent?: OtherContent,
+  ): Promise<AcceptOutcome>;
+  /** The first content under this customer and SOP Instance UID. */
   findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined>;
-  /** All versions under one customer and SOP Instance UID that were not discarded, oldest first. */
-  versionsOf(customer: string, sopInstanceUid: string): Promise<InstanceRow[]>;
   instance(id: InstanceId): Promise<InstanceRow | undefined>;
   /** In state received, high priority first, then oldest, at most `limit`. A pure query: the caller knows what it has in hand. */
   takeReceived(limit: number): Promise<InstanceRow[]>;
@@ -136,6 +149,7 @@ export interface Store {
     destinations: readonly string[],
     decision?: PrepareDecision,
   ): Promise<void>;
+  /** No change where nothing is owed any more. */
   hold(id: InstanceId, reason: string, detail: string | undefined): Promise<void>;
   discard(id: InstanceId, rule: string): Promise<void>;
   /**
@@ -157,8 +171,19 @@ export interface Store {
   holdDeliveries(deliveries: readonly number[], reason: string, detail: string | undefined): Promise<void>;
   /** Back to queued without an attempt counted (shutdown, circuit open). */
   unclaim(deliveries: readonly number[]): Promise<void>;
-  /** After a restart: claimed -> queued; inflight -> queued where the destination is idempotent, else held. */
+  /**
+   * After a restart: claimed -> queued; inflight -> queued where the destination is idempotent, else held. Where the
+   * system's clock was set back, what seems to be of the future is of now.
+   */
   requeueAfterRestart(idempotent: (destination: string) => boolean): Promise<{ requeued: number; held: number }>;
+  /** A destination that was unwell is well again: what was put off because of that is due, oldest first. */
+  hasten(destination: string): Promise<void>;
+  /** prepared -> received: the prepared output was lost, the received bytes were not. No change once settled. */
+  prepareAgain(id: InstanceId): Promise<void>;
+  /** The bytes of these received instances lie elsewhere; all or none. Flushed. @throws SPOOL_CORRUPT where one is not at `from` */
+  relocate(moves: readonly Relocation[]): Promise<void>;
+  /** In this state and owed something still, oldest first, at most `limit`; for reconciliation at start. */
+  unsettled(state: InstanceState, limit: number, afterId?: InstanceId): Promise<InstanceRow[]>;
   /** When the next deferred delivery of a destination is due; undefined when none waits. */
   nextDueAtMs(destination: string): Promise<number | undefined>;
   /** Since when the oldest delivery is owed that is neither delivered nor held; undefined when none is. */

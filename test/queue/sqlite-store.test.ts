@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
+import { dumpOf } from './schema-dump.ts';
 import { storeContract, testClock } from './store.contract.ts';
 
 function databasePath(t: TestContext): string {
@@ -28,12 +29,7 @@ storeContract('SQLite', async (t, clock) => {
 test('the schema is the one that was reviewed', (t) => {
   const path = databasePath(t);
   new SqliteStore(path, testClock()).close();
-  const database = new DatabaseSync(path);
-  t.after(() => database.close());
-  const rows = database
-    .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type, name")
-    .all();
-  const dump = `${rows.map((row) => `${String(row['sql'])};`).join('\n\n')}\n`;
+  const dump = dumpOf(path);
   const reviewed = join(import.meta.dirname, 'schema.sql');
   if (process.env['LETHE_UPDATE_SNAPSHOTS'] === '1') writeFileSync(reviewed, dump);
   assert.equal(dump, readFileSync(reviewed, 'utf8'));

@@ -29,7 +29,7 @@ export type OpenStore = (t: TestContext, clock: TestClock) => Promise<{ store: S
 
 let counter = 0;
 
-function spooled(
+export function spooled(
   overrides: { customer?: string; uid?: string; digest?: string; priority?: 'high' | 'normal'; source?: string } = {},
 ): SpooledInstance {
   counter++;
@@ -52,7 +52,7 @@ function spooled(
   };
 }
 
-function output(series: string, bytes = 100): PreparedOutput {
+export function output(series: string, bytes = 100): PreparedOutput {
   return {
     location: `00/${series}-${counter}` as PreparedLocation,
     manifest: '{}',
@@ -63,6 +63,14 @@ function output(series: string, bytes = 100): PreparedOutput {
 }
 
 const CLAIM: Omit<ClaimOptions, 'nowMs'> = { by: 'series', maxInstances: 10, maxBytes: 1_000_000, idleMs: 1000 };
+
+/** One instance that is prepared and owed to `destinations`. */
+export async function preparedInstance(store: Store, series: string, destinations = ['cloud'], bytes = 100) {
+  const instance = spooled();
+  await store.accept(instance, '2.25.99');
+  await store.markPrepared(instance.record.id, output(series, bytes), destinations);
+  return instance.record.id;
+}
 
 export function storeContract(name: string, open: OpenStore): void {
   const contract = (
@@ -75,12 +83,7 @@ export function storeContract(name: string, open: OpenStore): void {
       await body(store, clock, reopen);
     });
 
-  const prepared = async (store: Store, series: string, destinations = ['cloud'], bytes = 100) => {
-    const instance = spooled();
-    await store.accept(instance, '2.25.99');
-    await store.markPrepared(instance.record.id, output(series, bytes), destinations);
-    return instance.record.id;
-  };
+  const prepared = preparedInstance;
 
   contract(
     'the same customer, UID and content is one instance; other content or another customer is another',
@@ -311,5 +314,128 @@ export function storeContract(name: string, open: OpenStore): void {
     const outcomes = await Promise.all(all.map((one) => store.accept(one, undefined)));
     assert.equal(outcomes.filter(({ kind }) => kind === 'accepted').length, 1200);
     assert.equal((await store.counts()).received, 1200);
+  });
+
+  contract('other content under a known UID: no row, a version, or a held version, by policy', async (store) => {
+    const first = spooled({ uid: '2.25.1', digest: 'd1' });
+    await store.accept(first, undefined, 'refuse');
+    const refused = spooled({ uid: '2.25.1', digest: 'd2' });
+    assert.deepEqual(await store.accept(refused, undefined, 'refuse'), {
+      kind: 'conflict',
+      of: first.record.id,
+      digest: 'd1',
+    });
+    assert.equal(await store.instance(refused.record.id), undefined);
+    assert.match((await store.history(first.record.id)).at(-1)?.detail ?? '', /sha256:d1 offered sha256:d2/);
+    const doubtful = spooled({ uid: '2.25.1', digest: 'd3' });
+    assert.deepEqual(await store.accept(doubtful, undefined, 'hold'), { kind: 'accepted' });
+    const { state, reason } = (await store.instance(doubtful.record.id)) ?? {};
+    assert.deepEqual([state, reason], ['held', 'INSTANCE_DUPLICATE']);
+  });
+
+  contract('an instance whose bytes were lost lives again when its sender sends it again', async (store) => {
+    const first = spooled({ uid: '2.25.1', digest: 'd1' });
+    await store.accept(first, undefined);
+    await store.hold(first.record.id, 'SPOOL_CORRUPT', 'bytes are missing');
+    const again = spooled({ uid: '2.25.1', digest: 'd1' });
+    assert.deepEqual(await store.accept(again, undefined), { kind: 'restored', of: first.record.id });
+    const row = await store.instance(first.record.id);
+    assert.deepEqual([row?.state, row?.location, row?.reason], ['received', again.location, undefined]);
+    assert.equal(
+      (await store.ledger({ limit: 10 })).reduce((sum, { received }) => sum + received, 0),
+      1,
+    );
+  });
+
+  contract('what arrived while its instance was held is settled by the release', async (store, clock) => {
+    const id = await prepared(store, 'a');
+    clock.advance(1000);
+    const [claimed] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+    await store.markInflight([claimed?.delivery.id ?? 0]);
+    await store.hold(id, 'INSTANCE_HELD_BY_RULE', undefined);
+    await store.settle([claimed?.delivery.id ?? 0], 'ok');
+    assert.equal((await store.ledger({ limit: 1 }))[0]?.held, 1);
+    await store.release(id, 'somebody');
+    assert.equal((await store.ledger({ limit: 1 }))[0]?.delivered, 1);
+    assert.equal((await store.erasable('received', clock.nowMs(), 10)).length, 1);
+  });
+
+  contract('a held instance is not sent again when what was on its way comes back', async (store, clock) => {
+    const id = await prepared(store, 'a');
+    clock.advance(1000);
+    const [claimed] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+    const delivery = claimed?.delivery.id ?? 0;
+    await store.markInflight([delivery]);
+    await store.hold(id, 'INSTANCE_HELD_BY_RULE', undefined);
+    await store.defer([delivery], clock.nowMs(), 'DELIVERY_BUSY', undefined);
+    assert.deepEqual(await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() + 1e9 }), []);
+    assert.equal((await store.deliveriesOf(id))[0]?.state, 'held');
+    await store.release(id, 'somebody');
+    assert.equal((await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() + 1e9 })).length, 1);
+  });
+
+  contract('what is delivered everywhere cannot be held', async (store, clock) => {
+    const id = await prepared(store, 'a');
+    clock.advance(1000);
+    for (const { delivery } of await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() }))
+      await store.settle([delivery.id], 'ok');
+    await store.hold(id, 'INSTANCE_HELD_BY_RULE', undefined);
+    assert.equal((await store.instance(id))?.state, 'prepared');
+    assert.equal((await store.ledger({ limit: 1 }))[0]?.delivered, 1);
+  });
+
+  contract('a lost output is prepared again and delivered once', async (store, clock) => {
+    const id = await prepared(store, 'a');
+    await store.prepareAgain(id);
+    assert.equal((await store.takeReceived(1))[0]?.id, id);
+    clock.advance(1000);
+    assert.deepEqual(await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() }), []);
+    await store.markPrepared(id, output('a'), ['cloud']);
+    clock.advance(1000);
+    assert.equal((await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() })).length, 1);
+    assert.equal((await store.deliveriesOf(id)).length, 1);
+  });
+
+  contract('bytes move under their rows all together or not at all', async (store) => {
+    const [one, two] = [spooled(), spooled()];
+    await store.accept(one, undefined);
+    const moves = [one, two].map(({ record, location }) => ({ id: record.id, from: location, to: `to ${record.id}` }));
+    await assert.rejects(store.relocate(moves), { code: 'SPOOL_CORRUPT' });
+    assert.equal((await store.instance(one.record.id))?.location, one.location);
+    await store.accept(two, undefined);
+    await store.relocate(moves);
+    assert.equal((await store.instance(two.record.id))?.location, `to ${two.record.id}`);
+  });
+
+  contract('a clock that was set back before a start delays nothing', async (store, clock, reopen) => {
+    const ids = [await prepared(store, 'a'), await prepared(store, 'b')];
+    clock.advance(1000);
+    const claimed = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+    await store.defer([claimed[0]?.delivery.id ?? 0], clock.nowMs() + 60_000, 'DELIVERY_BUSY', undefined);
+    await store.close();
+    clock.advance(-30 * 24 * 3_600_000);
+    const again = await reopen();
+    await again.requeueAfterRestart(() => true);
+    clock.advance(1000);
+    const due = [];
+    for (const _series of ids) due.push(...(await again.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() })));
+    assert.deepEqual(due.map(({ instance }) => instance.id).toSorted(), ids.toSorted());
+  });
+
+  contract('what was put off is due again in its order when the destination is well', async (store, clock) => {
+    const ids = [];
+    for (const series of ['a', 'b', 'c']) ids.push(await prepared(store, series));
+    clock.advance(1000);
+    for (const delayMs of [50_000, 20_000, 90_000]) {
+      const [one] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+      await store.defer([one?.delivery.id ?? 0], clock.nowMs() + delayMs, 'DELIVERY_BUSY', undefined);
+    }
+    await store.hasten('cloud');
+    const order = [];
+    for (const _id of ids) order.push(...(await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() })));
+    assert.deepEqual(
+      order.map(({ instance }) => instance.id),
+      ids,
+    );
   });
 }
