@@ -1,8 +1,8 @@
 /**
  * Which fragments of encapsulated pixel data make which frame (PS3.5 §A.4). The Extended Offset Table, then the Basic
  * Offset Table are believed when every offset meets the start of an item; a table that does not is treated as
- * absent, because senders write wrong ones and the fragments themselves tell the truth: one fragment a frame, or
- * fragments that begin a codestream.
+ * absent, because senders write wrong ones and the fragments themselves tell the truth: one fragment a frame,
+ * fragments that begin a codestream, or the length of a frame that is not compressed.
  *
  * Positions are those of the part 10 source; offsets in tables count from the first byte of the first item tag that
  * follows the Basic Offset Table item (PS3.5 §A.4, PS3.3 §C.7.6.3.1.8).
@@ -23,6 +23,8 @@ export interface FragmentedPixelData {
   readonly extendedLengths: readonly number[];
   /** Whether the fragment begins a codestream; undefined where the family has no mark to tell by. */
   readonly beginsFrame: ((fragment: Fragment) => boolean) | undefined;
+  /** Bytes of every frame, padding not counted; undefined where frames are compressed. */
+  readonly frameLength?: number | undefined;
 }
 
 const ITEM_HEADER_BYTES = 8;
@@ -42,7 +44,7 @@ export function indexFrames(data: FragmentedPixelData, frames: number): readonly
   if (fragments.length < frames) {
     throw new LetheError('IMAGING_PIXEL_DATA_MISSING', { fragments: fragments.length, frames });
   }
-  const marked = byStarts(data, markedStarts(data), frames);
+  const marked = byStarts(data, markedStarts(data) ?? startsByLength(data), frames);
   if (marked !== undefined) return marked;
   throw new LetheError('IMAGING_CODESTREAM_INVALID', {
     what: 'fragments cannot be assigned to frames',
@@ -98,6 +100,23 @@ function markedStarts(data: FragmentedPixelData): number[] | undefined {
   if (beginsFrame === undefined) return undefined;
   const starts: number[] = [];
   for (const [index, fragment] of data.fragments.entries()) if (beginsFrame(fragment)) starts.push(index);
+  return starts;
+}
+
+/** A frame is over when its bytes are there; what follows is another one. */
+function startsByLength({ fragments, frameLength }: FragmentedPixelData): number[] | undefined {
+  if (frameLength === undefined) return undefined;
+  const starts: number[] = [];
+  let filled = frameLength;
+  for (const [index, { length }] of fragments.entries()) {
+    if (filled >= frameLength) {
+      // More than the byte that makes the length even: the fragments do not keep to frames.
+      if (filled > frameLength + 1) return undefined;
+      starts.push(index);
+      filled = 0;
+    }
+    filled += length;
+  }
   return starts;
 }
 

@@ -28,8 +28,8 @@ export interface PixelData {
   frame(index: number): Uint8Array;
 }
 
-/** Enough to tell where a codestream begins, a JP2 or JPEG XL box included. */
-const MARK_BYTES = 12;
+/** Enough to tell where a codestream begins: a JP2 or JPEG XL box, the header of an RLE frame. */
+const MARK_BYTES = 64;
 
 /**
  * @throws IMAGING_PIXEL_DATA_MISSING, IMAGING_CODESTREAM_INVALID
@@ -123,6 +123,7 @@ class EncapsulatedPixelData implements PixelData {
         extendedOffsets: unsigned64(wholeValue(source, dataSet, TAGS.ExtendedOffsetTable)),
         extendedLengths: unsigned64(wholeValue(source, dataSet, TAGS.ExtendedOffsetTableLengths)),
         beginsFrame: mark && ((fragment) => mark(source.read(fragment.offset, Math.min(MARK_BYTES, fragment.length)))),
+        frameLength: transferSyntax.family === 'encapsulated-uncompressed' ? frameBytes(description) : undefined,
       },
       description.frames,
     );
@@ -184,7 +185,7 @@ function alignBits(bytes: Uint8Array, skip: number, bits: number): Uint8Array {
   return aligned;
 }
 
-/** How a codestream of the family begins; RLE has no mark, and there a frame is one fragment (PS3.5 §A.4.2). */
+/** How a codestream of the family begins; deflated frames cannot be told from what follows. */
 function codestreamMark(transferSyntax: TransferSyntax): ((bytes: Uint8Array) => boolean) | undefined {
   switch (transferSyntax.family) {
     case 'jpeg-baseline':
@@ -195,11 +196,20 @@ function codestreamMark(transferSyntax: TransferSyntax): ((bytes: Uint8Array) =>
     case 'jpeg-2000':
     case 'htj2k':
       return (bytes) => begins(bytes, [0xff, 0x4f, 0xff, 0x51]) || begins(bytes, [0, 0, 0, 12, 0x6a, 0x50, 0x20, 0x20]);
+    case 'rle':
+      return beginsRle;
     case 'jpeg-xl':
       return (bytes) => begins(bytes, [0xff, 0x0a]) || begins(bytes, [0, 0, 0, 12, 0x4a, 0x58, 0x4c, 0x20]);
     default:
       return undefined;
   }
+}
+
+/** The header of PS3.5 §G.5: up to 15 segments, the first right behind it, the others in order, zeros for the rest. */
+function beginsRle(bytes: Uint8Array): boolean {
+  const [count = 0, ...offsets] = unsigned32(bytes);
+  if (count < 1 || count > 15 || offsets.length < 15 || offsets[0] !== 64) return false;
+  return offsets.every((offset, index) => (index < count ? offset > (offsets[index - 1] ?? 0) : offset === 0));
 }
 
 function begins(bytes: Uint8Array, mark: readonly number[]): boolean {

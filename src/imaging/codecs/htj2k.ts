@@ -12,7 +12,7 @@ import type { SampleArray } from '../decoded-frame.ts';
 import { codedFrame, lossyFrame } from './coded-frame.ts';
 import type { EncoderShape, FrameEncoder } from './encoder-shape.ts';
 import { checkJpeg2000, decodedPhotometric } from './jpeg-2000.ts';
-import { readJpeg2000Header } from './jpeg-2000-header.ts';
+import { declareUnsigned, type Jpeg2000Header, readJpeg2000Header, withSign } from './jpeg-2000-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
 const MODULE = new WasmModule<OpenJphExports>(openjph);
@@ -30,7 +30,7 @@ export const HTJ2K_CODEC: PixelCodec = {
     return (bytes, description) => {
       const header = readJpeg2000Header(bytes);
       checkJpeg2000(header, description);
-      const samples = MODULE.run(() => decode(exports, header.stream, header.precision));
+      const samples = MODULE.run(() => decode(exports, header));
       checkSampleCount(samples.length, description);
       const frame = header.irreversible ? lossyFrame : codedFrame;
       return frame(description, {
@@ -67,7 +67,8 @@ function encode(
       isSigned: signed,
       isUsingColorTransform: componentTransform,
     };
-    encoder.getDecodedBuffer(info).set(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+    const lines = samplesPerPixel === 1 || componentTransform ? samples : linesOfComponents(samples, shape, 'written');
+    encoder.getDecodedBuffer(info).set(new Uint8Array(lines.buffer, lines.byteOffset, lines.byteLength));
     encoder.setQuality(true, 0);
     encoder.setProgressionOrder(RPCL);
     encoder.setTLMMarker(true);
@@ -80,14 +81,43 @@ function encode(
   }
 }
 
-function decode(exports: OpenJphExports, stream: Uint8Array, precision: number): SampleArray {
+function decode(exports: OpenJphExports, header: Jpeg2000Header): SampleArray {
+  const { stream, precision, signed, components, componentTransform, columns } = header;
   const decoder = new exports.HTJ2KDecoder();
   try {
-    decoder.getEncodedBuffer(stream.length).set(stream);
+    const encoded = decoder.getEncodedBuffer(stream.length);
+    encoded.set(stream);
+    const shiftBack = signed && precision <= 8;
+    if (shiftBack) declareUnsigned(encoded);
     decoder.decode();
     const bytes = new Uint8Array(decoder.getDecodedBuffer());
-    return precision > 8 ? words16(bytes) : bytes;
+    const samples = precision > 8 ? words16(bytes) : bytes;
+    const shape = { rows: header.rows, columns, samplesPerPixel: components };
+    const ordered = components === 1 || componentTransform ? samples : linesOfComponents(samples, shape, 'read');
+    return shiftBack && ordered instanceof Uint8Array ? withSign(ordered, precision) : ordered;
   } finally {
     decoder.delete();
   }
+}
+
+/**
+ * Without a component transform OpenJPH takes and gives the lines of one component after the other, and the wrapper around
+ * it, in both directions, treats the n-th of them as a line of row n / components. Here each line is put where it belongs
+ * (`read`), or where the wrapper looks for it (`written`).
+ */
+function linesOfComponents(
+  samples: Uint8Array | Uint16Array,
+  { rows, columns, samplesPerPixel }: Pick<EncoderShape, 'rows' | 'columns'> & { readonly samplesPerPixel: number },
+  direction: 'read' | 'written',
+): Uint8Array | Uint16Array {
+  const ordered = samples.slice();
+  const start = (row: number, component: number): number => row * columns * samplesPerPixel + component;
+  for (let line = 0; line < rows * samplesPerPixel; line++) {
+    const taken = start(Math.floor(line / samplesPerPixel), line % samplesPerPixel);
+    const right = start(line % rows, Math.floor(line / rows));
+    let [from, to] = direction === 'read' ? [taken, right] : [right, taken];
+    for (let column = 0; column < columns; column++, from += samplesPerPixel, to += samplesPerPixel)
+      ordered[to] = samples[from] ?? 0;
+  }
+  return ordered;
 }

@@ -18,30 +18,29 @@ export interface Jpeg2000Header extends CodestreamHeader {
 }
 
 const SIZ_COMPONENTS_AT = 40;
-const EOC = 0xffd9;
+const SIGNED = 0x80;
+const MARKER = { COD: 0xff52, SOT: 0xff90, EOC: 0xffd9 } as const;
 
 /** @throws IMAGING_CODESTREAM_INVALID */
 export function readJpeg2000Header(bytes: Uint8Array): Jpeg2000Header {
   const codestream = unwrap(bytes);
-  const end = endAfterMarker(codestream, EOC);
-  if (end === undefined) throw invalidCodestream('is cut before its end', { bytes: bytes.length });
-  const stream = codestream.subarray(0, end);
-  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
-  if (stream.length < SIZ_COMPONENTS_AT + 5 || view.getUint32(0) !== 0xff4fff51) {
+  const view = new DataView(codestream.buffer, codestream.byteOffset, codestream.byteLength);
+  if (codestream.length < SIZ_COMPONENTS_AT + 5 || view.getUint32(0) !== 0xff4fff51) {
     throw invalidCodestream('does not begin with SOC and SIZ');
   }
   const components = view.getUint16(SIZ_COMPONENTS_AT);
-  if (stream.length < SIZ_COMPONENTS_AT + 2 + 3 * components) throw invalidCodestream('has a short SIZ segment');
+  if (codestream.length < SIZ_COMPONENTS_AT + 2 + 3 * components) throw invalidCodestream('has a short SIZ segment');
+  const { tileParts, ...style } = codingStyle(view, 4 + view.getUint16(4));
   const depth = view.getUint8(SIZ_COMPONENTS_AT + 2);
   return {
     columns: view.getUint32(8) - view.getUint32(16),
     rows: view.getUint32(12) - view.getUint32(20),
     components,
     precision: (depth & 0x7f) + 1,
-    signed: depth >= 0x80,
-    ...codingStyle(view, 4 + view.getUint16(4)),
+    signed: depth >= SIGNED,
+    ...style,
     subsampled: isSubsampled(view, components),
-    stream,
+    stream: wholeStream(codestream, view, tileParts),
   };
 }
 
@@ -54,17 +53,62 @@ function isSubsampled(view: DataView, components: number): boolean {
   return false;
 }
 
-/** The COD segment (§A.6.1), sought among the main header's segments. */
-function codingStyle(view: DataView, start: number): Pick<Jpeg2000Header, 'componentTransform' | 'irreversible'> {
-  for (let at = start; at + 4 <= view.byteLength; ) {
+/** The COD segment (§A.6.1), sought among the main header's segments, and where these end: at the first SOT. */
+function codingStyle(
+  view: DataView,
+  start: number,
+): Pick<Jpeg2000Header, 'componentTransform' | 'irreversible'> & { tileParts: number } {
+  let style: Pick<Jpeg2000Header, 'componentTransform' | 'irreversible'> | undefined;
+  for (let at = start; at + 4 <= view.byteLength; at += 2 + view.getUint16(at + 2)) {
     const marker = view.getUint16(at);
-    if (marker === 0xff52 && at + 14 <= view.byteLength) {
-      return { componentTransform: view.getUint8(at + 8) !== 0, irreversible: view.getUint8(at + 13) === 0 };
-    }
-    if (marker === 0xff90 || marker < 0xff00) break; // SOT: the main header is over
-    at += 2 + view.getUint16(at + 2);
+    if (marker === MARKER.COD && at + 14 <= view.byteLength) {
+      style = { componentTransform: view.getUint8(at + 8) !== 0, irreversible: view.getUint8(at + 13) === 0 };
+    } else if (marker === MARKER.SOT && style !== undefined) return { ...style, tileParts: at };
+    else if (marker === MARKER.SOT || marker < 0xff00) break;
   }
-  throw invalidCodestream('has no COD segment');
+  throw invalidCodestream(style === undefined ? 'has no COD segment' : 'ends within its main header');
+}
+
+/**
+ * From SOC to EOC. The lengths of the tile-parts (§A.4.2) lead to EOC, however much padding follows it. Tolerance: an EOC
+ * that was left out behind a last tile-part that is whole (old encoders; test: codestream-headers) is put back.
+ */
+function wholeStream(codestream: Uint8Array, view: DataView, tileParts: number): Uint8Array {
+  let at = tileParts;
+  while (at + 12 <= codestream.length && view.getUint16(at) === MARKER.SOT) {
+    const length = view.getUint32(at + 6);
+    // 0: until EOC, which only the last tile-part may say.
+    if (length < 12) break;
+    at += length;
+  }
+  if (at + 2 <= codestream.length && view.getUint16(at) === MARKER.EOC) return codestream.subarray(0, at + 2);
+  const end = endAfterMarker(codestream, MARKER.EOC);
+  if (end !== undefined) return codestream.subarray(0, end);
+  if (at === tileParts || at > codestream.length || codestream.subarray(at).some((byte) => byte !== 0))
+    throw invalidCodestream('is cut before its end', { bytes: codestream.length });
+  const completed = new Uint8Array(at + 2);
+  completed.set(codestream.subarray(0, at));
+  completed.set([MARKER.EOC >>> 8, MARKER.EOC & 0xff], at);
+  return completed;
+}
+
+/**
+ * Declares every component unsigned, in place: the decoders in use clamp signed samples of at most 8 bits at 0. The values
+ * come out higher by half of their range (the DC level shift of §G.1.2) until `withSign` takes it back.
+ */
+export function declareUnsigned(stream: Uint8Array): void {
+  const components = ((stream[SIZ_COMPONENTS_AT] ?? 0) << 8) | (stream[SIZ_COMPONENTS_AT + 1] ?? 0);
+  for (let index = 0; index < components; index++) {
+    const at = SIZ_COMPONENTS_AT + 2 + 3 * index;
+    stream[at] = (stream[at] ?? 0) & ~SIGNED;
+  }
+}
+
+/** In place: samples as they were before `declareUnsigned`, with their sign extended to 8 bits. */
+export function withSign(samples: Uint8Array, precision: number): Uint8Array {
+  const half = 2 ** (precision - 1);
+  for (let index = 0; index < samples.length; index++) samples[index] = (samples[index] ?? 0) - half;
+  return samples;
 }
 
 /** Finds the codestream box of a JP2 file (ISO/IEC 15444-1 §I.5.4). */

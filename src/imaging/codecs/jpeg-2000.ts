@@ -12,7 +12,7 @@ import type { SampleArray } from '../decoded-frame.ts';
 import type { ImageDescription, PhotometricInterpretation } from '../image-description.ts';
 import { codedFrame, lossyFrame } from './coded-frame.ts';
 import type { EncoderShape, FrameEncoder } from './encoder-shape.ts';
-import { type Jpeg2000Header, readJpeg2000Header } from './jpeg-2000-header.ts';
+import { declareUnsigned, type Jpeg2000Header, readJpeg2000Header, withSign } from './jpeg-2000-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
 // Tolerance: tile-parts counted from 0 to one too many, written by an encoder of scanners; the pixels are right
@@ -105,10 +105,15 @@ export function decodedPhotometric(header: Jpeg2000Header, description: ImageDes
 function decode(exports: OpenJpegExports, header: Jpeg2000Header): SampleArray {
   const decoder = new exports.J2KDecoder();
   try {
-    decoder.getEncodedBuffer(header.stream.length).set(header.stream);
+    const { stream, precision, signed } = header;
+    const encoded = decoder.getEncodedBuffer(stream.length);
+    encoded.set(stream);
+    const shiftBack = signed && precision <= 8;
+    if (shiftBack) declareUnsigned(encoded);
     decoder.decode();
     const bytes = new Uint8Array(decoder.getDecodedBuffer());
-    return header.precision > 8 ? words16(bytes) : bytes;
+    if (shiftBack) return withSign(bytes, precision);
+    return precision > 8 ? words16(bytes) : bytes;
   } finally {
     decoder.delete();
   }

@@ -46,6 +46,7 @@ function decode(exports: JpegXlExports, bytes: Uint8Array, description: ImageDes
       decoder.decode();
       const { width, height, bitsPerSample: precision, componentCount: components } = decoder.getFrameInfo();
       checkHeader({ rows: height, columns: width, components, precision }, description);
+      if (precision > 16) throw invalidCodestream('has more than 16 bits a sample', { precision });
       const output = new Uint8Array(decoder.getDecodedBuffer());
       const samples = precision > 8 ? words16(output) : output;
       checkSampleCount(samples.length, description);
