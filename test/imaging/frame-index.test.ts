@@ -90,3 +90,18 @@ test('one frame declared and a codestream in every fragment: the count is wrong,
     code: 'IMAGING_DESCRIPTION_INVALID',
   });
 });
+
+test('frames of a known length are over when their bytes are there, a byte of padding aside', () => {
+  assert.deepEqual(numbers(indexFrames(data({ frameLength: 20 }), 3)), [[0, 1], [2, 3], [4]]);
+  assert.deepEqual(numbers(indexFrames(data({ frameLength: 9 }), 5)), [[0], [1], [2], [3], [4]]);
+  const wide = FRAGMENTS.map((fragment, index) => (index === 1 ? { ...fragment, length: 11 } : fragment));
+  assert.deepEqual(numbers(indexFrames(data({ fragments: wide.slice(0, 4), frameLength: 20 }), 2)), [
+    [0, 1],
+    [2, 3],
+  ]);
+});
+
+test('fragments that do not keep to the length of a frame are refused', () => {
+  for (const frameLength of [14, 25])
+    assert.throws(() => indexFrames(data({ frameLength }), 2), { code: 'IMAGING_CODESTREAM_INVALID' });
+});

@@ -85,3 +85,16 @@ test('native bytes in a compressed transfer syntax and fragments in a native one
   });
   assert.throws(() => open({ PixelData: ['OB', { fragments }] }), { code: 'IMAGING_CODESTREAM_INVALID' });
 });
+
+test('RLE frames in several fragments each, without an offset table, are found by their headers', () => {
+  // PS3.5 §G.5: one segment at 64, then a run of six.
+  const header = new Uint8Array(64);
+  new DataView(header.buffer).setUint32(0, 1, true);
+  new DataView(header.buffer).setUint32(4, 64, true);
+  const frames = [1, 2].flatMap((value) => [header, Uint8Array.of(256 - 5, value)]);
+  const pixelData = open(
+    { NumberOfFrames: '2', PixelData: ['OB', { fragments: [new Uint8Array(0), ...frames] }] },
+    '1.2.840.10008.1.2.5',
+  );
+  assert.deepEqual([...pixelData.frame(1).subarray(64)], [251, 2]);
+});

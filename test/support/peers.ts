@@ -10,7 +10,11 @@ const PACKAGES: Readonly<Record<string, string>> = {
   chromium: 'chromium',
   dciodvfy: 'dicom3tools',
   gdcmdump: 'libgdcm-tools',
+  cjxl: 'libjxl-tools',
   gdcmconv: 'libgdcm-tools',
+  ojph_compress: 'openjph-tools',
+  opj_compress: 'libopenjp2-tools',
+  opj_decompress: 'libopenjp2-tools',
   strace: 'strace',
 };
 

@@ -1,3 +1,6 @@
+import { LetheError } from '../../core/errors.ts';
+import type { SampleArray } from '../decoded-frame.ts';
+
 /** What the lossless encoders have to know of the samples they get. */
 export interface EncoderShape {
   readonly rows: number;
@@ -9,3 +12,12 @@ export interface EncoderShape {
 
 /** @param samples rows × columns × samplesPerPixel, pixel by pixel; signed ones in two's complement of the array's width */
 export type FrameEncoder = (samples: Uint8Array | Uint16Array, shape: EncoderShape) => Uint8Array;
+
+/**
+ * The JPEG 2000 and HTJ2K encoders in use crash on colour of more than 8 bits, or write other samples than they get.
+ * @throws IMAGING_SYNTAX_UNSUPPORTED
+ */
+export function assertEncodable(samples: SampleArray, { samplesPerPixel, bitsStored }: EncoderShape): void {
+  if (samplesPerPixel === 3 && samples.BYTES_PER_ELEMENT > 1)
+    throw new LetheError('IMAGING_SYNTAX_UNSUPPORTED', { reason: 'no encoder for colour this deep', bitsStored });
+}

@@ -10,9 +10,15 @@ import type { PixelCodec } from '../codec.ts';
 import { checkSampleCount } from '../codestream.ts';
 import type { SampleArray } from '../decoded-frame.ts';
 import { codedFrame, lossyFrame } from './coded-frame.ts';
-import type { EncoderShape, FrameEncoder } from './encoder-shape.ts';
+import { assertEncodable, type EncoderShape, type FrameEncoder } from './encoder-shape.ts';
 import { checkJpeg2000, decodedPhotometric } from './jpeg-2000.ts';
-import { declareUnsigned, type Jpeg2000Header, readJpeg2000Header, withSign } from './jpeg-2000-header.ts';
+import {
+  declareSigned,
+  type Jpeg2000Header,
+  passesAsUnsigned,
+  readJpeg2000Header,
+  shiftedByHalf,
+} from './jpeg-2000-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
 const MODULE = new WasmModule<OpenJphExports>(openjph);
@@ -56,7 +62,10 @@ function encode(
   samples: Uint8Array | Uint16Array,
   shape: EncoderShape & { componentTransform: boolean },
 ): Uint8Array {
-  const { rows, columns, samplesPerPixel, bitsStored, signed, componentTransform } = shape;
+  const { rows, columns, samplesPerPixel, bitsStored, componentTransform } = shape;
+  assertEncodable(samples, shape);
+  const unsigned = passesAsUnsigned({ ...shape, precision: bitsStored }) && samples instanceof Uint8Array;
+  const passed = unsigned ? shiftedByHalf(samples, bitsStored, 1) : samples;
   const encoder = new exports.HTJ2KEncoder();
   try {
     const info = {
@@ -64,10 +73,10 @@ function encode(
       height: rows,
       bitsPerSample: bitsStored,
       componentCount: samplesPerPixel,
-      isSigned: signed,
+      isSigned: shape.signed && !unsigned,
       isUsingColorTransform: componentTransform,
     };
-    const lines = samplesPerPixel === 1 || componentTransform ? samples : linesOfComponents(samples, shape, 'written');
+    const lines = samplesPerPixel === 1 || componentTransform ? passed : linesOfComponents(passed, shape, 'written');
     encoder.getDecodedBuffer(info).set(new Uint8Array(lines.buffer, lines.byteOffset, lines.byteLength));
     encoder.setQuality(true, 0);
     encoder.setProgressionOrder(RPCL);
@@ -75,26 +84,28 @@ function encode(
     const levels = Math.ceil(Math.log2(Math.max(rows, columns) / LOWEST_RESOLUTION_MAX));
     encoder.setDecompositions(Math.max(DECOMPOSITIONS_MIN, levels));
     encoder.encode();
-    return new Uint8Array(encoder.getEncodedBuffer());
+    const stream = new Uint8Array(encoder.getEncodedBuffer());
+    if (unsigned) declareSigned(stream, true);
+    return stream;
   } finally {
     encoder.delete();
   }
 }
 
 function decode(exports: OpenJphExports, header: Jpeg2000Header): SampleArray {
-  const { stream, precision, signed, components, componentTransform, columns } = header;
+  const { stream, precision, components, componentTransform, columns } = header;
   const decoder = new exports.HTJ2KDecoder();
   try {
     const encoded = decoder.getEncodedBuffer(stream.length);
     encoded.set(stream);
-    const shiftBack = signed && precision <= 8;
-    if (shiftBack) declareUnsigned(encoded);
+    const unsigned = passesAsUnsigned(header);
+    if (unsigned) declareSigned(encoded, false);
     decoder.decode();
     const bytes = new Uint8Array(decoder.getDecodedBuffer());
     const samples = precision > 8 ? words16(bytes) : bytes;
     const shape = { rows: header.rows, columns, samplesPerPixel: components };
     const ordered = components === 1 || componentTransform ? samples : linesOfComponents(samples, shape, 'read');
-    return shiftBack && ordered instanceof Uint8Array ? withSign(ordered, precision) : ordered;
+    return unsigned && ordered instanceof Uint8Array ? shiftedByHalf(ordered, precision, -1) : ordered;
   } finally {
     decoder.delete();
   }

@@ -93,22 +93,27 @@ function wholeStream(codestream: Uint8Array, view: DataView, tileParts: number):
 }
 
 /**
- * Declares every component unsigned, in place: the decoders in use clamp signed samples of at most 8 bits at 0. The values
- * come out higher by half of their range (the DC level shift of §G.1.2) until `withSign` takes it back.
+ * Declares every component signed or unsigned, in place. The codecs in use take samples of at most 8 bits as unsigned
+ * whatever is said of them: such signed ones go through them as unsigned, higher by half of their range, which is the DC
+ * level shift of §G.1.2 and nothing else, and `shiftedByHalf` makes the one of the other.
  */
-export function declareUnsigned(stream: Uint8Array): void {
+export function declareSigned(stream: Uint8Array, signed: boolean): void {
   const components = ((stream[SIZ_COMPONENTS_AT] ?? 0) << 8) | (stream[SIZ_COMPONENTS_AT + 1] ?? 0);
   for (let index = 0; index < components; index++) {
     const at = SIZ_COMPONENTS_AT + 2 + 3 * index;
-    stream[at] = (stream[at] ?? 0) & ~SIGNED;
+    stream[at] = signed ? (stream[at] ?? 0) | SIGNED : (stream[at] ?? 0) & ~SIGNED;
   }
 }
 
-/** In place: samples as they were before `declareUnsigned`, with their sign extended to 8 bits. */
-export function withSign(samples: Uint8Array, precision: number): Uint8Array {
-  const half = 2 ** (precision - 1);
-  for (let index = 0; index < samples.length; index++) samples[index] = (samples[index] ?? 0) - half;
-  return samples;
+/** Whether samples have to be declared unsigned on their way through a codec (see `declareSigned`). */
+export function passesAsUnsigned({ signed, precision }: Pick<Jpeg2000Header, 'signed' | 'precision'>): boolean {
+  return signed && precision <= 8;
+}
+
+/** From signed to unsigned and back again: in two's complement of 8 bits, adding half of a range of 8 bits or less. */
+export function shiftedByHalf(samples: Uint8Array, precision: number, direction: 1 | -1): Uint8Array {
+  const half = direction * 2 ** (precision - 1);
+  return samples.map((sample) => sample + half);
 }
 
 /** Finds the codestream box of a JP2 file (ISO/IEC 15444-1 §I.5.4). */

@@ -11,8 +11,14 @@ import { checkHeader, checkSampleCount, invalidCodestream } from '../codestream.
 import type { SampleArray } from '../decoded-frame.ts';
 import type { ImageDescription, PhotometricInterpretation } from '../image-description.ts';
 import { codedFrame, lossyFrame } from './coded-frame.ts';
-import type { EncoderShape, FrameEncoder } from './encoder-shape.ts';
-import { declareUnsigned, type Jpeg2000Header, readJpeg2000Header, withSign } from './jpeg-2000-header.ts';
+import { assertEncodable, type EncoderShape, type FrameEncoder } from './encoder-shape.ts';
+import {
+  declareSigned,
+  type Jpeg2000Header,
+  passesAsUnsigned,
+  readJpeg2000Header,
+  shiftedByHalf,
+} from './jpeg-2000-header.ts';
 import { WasmModule } from './wasm-module.ts';
 
 // Tolerance: tile-parts counted from 0 to one too many, written by an encoder of scanners; the pixels are right
@@ -62,7 +68,10 @@ export async function loadJpeg2000Encoder(): Promise<FrameEncoder> {
 }
 
 function encode(exports: OpenJpegExports, samples: Uint8Array | Uint16Array, shape: EncoderShape): Uint8Array {
-  const { rows, columns, samplesPerPixel, bitsStored, signed } = shape;
+  const { rows, columns, samplesPerPixel, bitsStored } = shape;
+  assertEncodable(samples, shape);
+  const unsigned = passesAsUnsigned({ ...shape, precision: bitsStored }) && samples instanceof Uint8Array;
+  const passed = unsigned ? shiftedByHalf(samples, bitsStored, 1) : samples;
   return MODULE.run(() => {
     const encoder = new exports.J2KEncoder();
     try {
@@ -71,16 +80,18 @@ function encode(exports: OpenJpegExports, samples: Uint8Array | Uint16Array, sha
         height: rows,
         bitsPerSample: bitsStored,
         componentCount: samplesPerPixel,
-        isSigned: signed,
+        isSigned: shape.signed && !unsigned,
       };
-      const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+      const bytes = new Uint8Array(passed.buffer, passed.byteOffset, passed.byteLength);
       encoder.getDecodedBuffer(info).set(bytes);
       encoder.setQuality(true, 0);
       // OpenJPEG refuses more resolutions than the shorter side can be halved to.
       const levels = Math.floor(Math.log2(Math.min(rows, columns)));
       encoder.setDecompositions(Math.min(DECOMPOSITIONS, levels));
       encoder.encode();
-      return new Uint8Array(encoder.getEncodedBuffer());
+      const stream = new Uint8Array(encoder.getEncodedBuffer());
+      if (unsigned) declareSigned(stream, true);
+      return stream;
     } finally {
       encoder.delete();
     }
@@ -105,14 +116,14 @@ export function decodedPhotometric(header: Jpeg2000Header, description: ImageDes
 function decode(exports: OpenJpegExports, header: Jpeg2000Header): SampleArray {
   const decoder = new exports.J2KDecoder();
   try {
-    const { stream, precision, signed } = header;
+    const { stream, precision } = header;
     const encoded = decoder.getEncodedBuffer(stream.length);
     encoded.set(stream);
-    const shiftBack = signed && precision <= 8;
-    if (shiftBack) declareUnsigned(encoded);
+    const unsigned = passesAsUnsigned(header);
+    if (unsigned) declareSigned(encoded, false);
     decoder.decode();
     const bytes = new Uint8Array(decoder.getDecodedBuffer());
-    if (shiftBack) return withSign(bytes, precision);
+    if (unsigned) return shiftedByHalf(bytes, precision, -1);
     return precision > 8 ? words16(bytes) : bytes;
   } finally {
     decoder.delete();

@@ -101,6 +101,8 @@ async function targetOf(
   if (declared.bitsAllocated === 1) return undefined;
   if (family === 'rle') return { uid, encode: encodeRle, photometric };
   if (first.samples.BYTES_PER_ELEMENT > 2) return undefined;
+  const deepColour = first.samplesPerPixel === 3 && first.samples.BYTES_PER_ELEMENT > 1;
+  if (deepColour && (family === 'jpeg-2000' || family === 'htj2k')) return undefined; // see `assertEncodable`
   switch (family) {
     case 'jpeg-lossless':
       return { uid, encode: narrow(encodeJpegLossless), photometric };
