@@ -48,7 +48,7 @@ export class CommitmentService {
 
   push(bytes: Uint8Array): void {
     this.#bytes += bytes.length;
-    if (this.#bytes <= REQUEST_BYTES_MAX) this.#chunks.push(bytes.slice());
+    if (this.#bytes <= REQUEST_BYTES_MAX) this.#chunks.push(new Uint8Array(bytes));
     else this.#chunks = [];
   }
 

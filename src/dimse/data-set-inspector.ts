@@ -41,9 +41,10 @@ export class DataSetInspector {
     this.#finished = !readable;
   }
 
+  /** The bytes are the caller's again when it returns. */
   push(bytes: Uint8Array): void {
     if (this.#finished || this.#tokenizer === undefined) return;
-    this.#tokenizer.push(bytes);
+    this.#tokenizer.push(new Uint8Array(bytes)); // it keeps what is not a whole element yet
     this.#take(this.#tokenizer);
   }
 

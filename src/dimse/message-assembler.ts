@@ -47,8 +47,8 @@ export class MessageAssembler {
     this.#commandBytes += slice.bytes.length;
     if (this.#commandBytes > COMMAND_BYTES_MAX)
       throw new LetheError('DIMSE_COMMAND_MALFORMED', { length: this.#commandBytes, max: COMMAND_BYTES_MAX });
-    // Copied: a slice would keep all the bytes alive that arrived with it. Empty ones are nothing to keep.
-    if (slice.bytes.length > 0) this.#command.push(slice.bytes.slice());
+    // Copied: the bytes are ours during the call alone. Empty ones are nothing to keep.
+    if (slice.bytes.length > 0) this.#command.push(new Uint8Array(slice.bytes));
     if (!slice.last || !slice.end) return;
     const command = parseCommand(Buffer.concat(this.#command));
     this.#command = [];

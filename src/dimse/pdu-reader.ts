@@ -61,7 +61,7 @@ export class PduReader {
     this.#controlPduBytesMax = options.controlPduBytesMax ?? CONTROL_PDU_BYTES_MAX;
   }
 
-  /** The bytes are kept by reference until they have been taken: the caller does not change them. */
+  /** The bytes are kept by reference until they have been taken or `keepOwn` is called: the caller does not change them. */
   push(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.#chunks.push(bytes);
@@ -71,6 +71,15 @@ export class PduReader {
       this.#chunks = [this.#peek(this.#buffered) ?? EMPTY];
       this.#position = 0;
     }
+  }
+
+  /** Copies what it still holds of the bytes pushed last: from now on they are the caller's again. */
+  keepOwn(): void {
+    const last = this.#chunks.length - 1;
+    const chunk = this.#chunks[last];
+    if (chunk === undefined) return;
+    this.#chunks[last] = last === 0 ? chunk.slice(this.#position) : chunk.slice();
+    if (last === 0) this.#position = 0;
   }
 
   /** True while a PDU has begun and is not complete. */

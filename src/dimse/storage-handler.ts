@@ -43,7 +43,7 @@ export interface StoreResponse {
 
 /** One instance on its way in. Exactly one of `complete` and `abort` ends it. */
 export interface IncomingStore {
-  /** False: no more until `drained`. May throw a LetheError: the instance is refused with its status. */
+  /** The bytes are the caller's again when it returns. False: no more until `drained`. May throw a LetheError: the instance is refused with its status. */
   write(bytes: Uint8Array): boolean;
   drained(): Promise<void>;
   /** Resolves when it is durable. A LetheError is answered with its row's status. */

@@ -111,7 +111,7 @@ export class PrepareLoop {
     const outcome = await this.#outcomeOf(row);
     if (outcome === undefined) return; // closing: the instance stays received
     const ms = clock.monotonicMs() - startedMs;
-    await this.#record(row, outcome, ms);
+    await Promise.all([this.#noteDigest(row, outcome.contentDigest), this.#record(row, outcome, ms)]);
     this.#deps.onOutcome(outcome.kind, ms);
   }
 
@@ -134,6 +134,10 @@ export class PrepareLoop {
   #attemptName(): string {
     this.#attempts++;
     return `${Math.floor(this.#deps.clock.nowMs()).toString(36)}-${this.#attempts.toString(36)}`;
+  }
+
+  async #noteDigest(row: InstanceRow, digest: string | undefined): Promise<void> {
+    if (row.digest === undefined && digest !== undefined) await this.#deps.store.noteDigest(row.id, digest);
   }
 
   async #record(row: InstanceRow, outcome: ProcessOutcome, ms: number): Promise<void> {

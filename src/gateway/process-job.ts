@@ -18,7 +18,12 @@ export interface ProcessJob {
   readonly attempt: string;
 }
 
-export type ProcessOutcome =
+export type ProcessOutcome = Decision & {
+  /** SHA-256 of the received data, as far as they could be read. */
+  readonly contentDigest?: string;
+};
+
+type Decision =
   | {
       readonly kind: 'prepared';
       readonly output: PreparedOutput;

@@ -1,7 +1,7 @@
 /**
- * The road of one instance, read from top to bottom: inspect, clean the pixels, and for each output that a destination
- * asks for de-identify, verify, render; then seal. It runs in a worker, one instance at a time, with the spool's bytes in
- * and a prepared pack out.
+ * The road of one instance, read from top to bottom: check that it is what was received, inspect, clean the pixels, and
+ * for each output that a destination asks for de-identify, verify, render; then seal. It runs in a worker, one instance at
+ * a time, with the spool's bytes in and a prepared pack out.
  *
  * Fail closed: whatever throws ends in *held* (or, when nothing is wrong with the instance, in *retry*), and nothing that
  * was not verified is ever sealed. An output that cannot be made is held for its destinations; the others go on. Arrows
@@ -37,6 +37,8 @@ export interface ProcessOptions {
 
 export interface ProcessDeps {
   openReceived(location: string): ByteSource & { close(): void };
+  /** SHA-256 of the received data; undefined where they are not what was received. */
+  digestOf(location: string): Promise<string | undefined>;
   prepared(job: ProcessJob): PreparedPack;
   keyOf(customer: string): PseudonymKey;
   /** Encrypts what leads back from pseudonyms to originals; absent: no crosswalk is kept. */
@@ -54,6 +56,17 @@ export async function processInstance(
   options: ProcessOptions,
   deps: ProcessDeps,
 ): Promise<ProcessOutcome> {
+  try {
+    const contentDigest = await deps.digestOf(job.location);
+    if (contentDigest === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'data' });
+    deps.onProgress();
+    return { ...(await processContent(job, options, deps)), contentDigest };
+  } catch (error) {
+    return outcomeOf(toLetheError(error));
+  }
+}
+
+async function processContent(job: ProcessJob, options: ProcessOptions, deps: ProcessDeps): Promise<ProcessOutcome> {
   let pack: PreparedPack | undefined;
   try {
     const received = deps.openReceived(job.location);

@@ -14,6 +14,7 @@ import type { Logger } from '../core/log.ts';
 import type { IncomingInstance, ReceivedRecord, Spool, SpooledInstance, SpoolWriter } from '../queue/spool.ts';
 import type { Store } from '../queue/store.ts';
 import type { ReceiveOrigin, ReceiveResult } from './admin.ts';
+import { acceptContent } from './content.ts';
 import { HeadReader, type InstanceHead } from './head.ts';
 
 export interface ReceiveDeps {
@@ -63,7 +64,10 @@ export class Receiver {
   /** The step that makes it ours. @throws SPOOL_IO SPOOL_FULL STORE_UNAVAILABLE INSTANCE_DUPLICATE */
   async takeCustody(incoming: IncomingInstance, studyInstanceUid: string | undefined): Promise<Custody> {
     const spooled = await incoming.commit();
-    const outcome = await this.#deps.store.accept(spooled, studyInstanceUid, this.#options.duplicates);
+    const outcome = await acceptContent(
+      { spooled, studyInstanceUid, otherContent: this.#options.duplicates },
+      this.#deps,
+    );
     if (outcome.kind === 'conflict') return this.#refuseOtherContent(spooled, outcome);
     const { record, bytes } = spooled;
     if (outcome.kind === 'restored') {
@@ -93,10 +97,13 @@ export class Receiver {
     return { kind: 'accepted', id: record.id };
   }
 
-  async #refuseOtherContent(spooled: SpooledInstance, earlier: { of: InstanceId; digest: string }): Promise<never> {
+  async #refuseOtherContent(
+    spooled: SpooledInstance,
+    earlier: { of: InstanceId; digest: string; offered: string },
+  ): Promise<never> {
     await this.#deps.spool.eraseReceived(spooled.location);
     this.#noteOther(earlier.of, spooled.record.customer);
-    throw new LetheError('INSTANCE_DUPLICATE', { earlier: earlier.digest, offered: spooled.digest });
+    throw new LetheError('INSTANCE_DUPLICATE', { earlier: earlier.digest, offered: earlier.offered });
   }
 
   #noteOther(instance: InstanceId, customer: string): void {

@@ -10,6 +10,7 @@ import type { InstanceId } from '../core/identifier.ts';
 import type { Logger } from '../core/log.ts';
 import type { Spool, SpooledInstance, SpoolLocation } from '../queue/spool.ts';
 import type { InstanceRow, InstanceState, OtherContent, Store } from '../queue/store.ts';
+import { acceptContent } from './content.ts';
 import { HeadReader } from './head.ts';
 
 export interface Recovery {
@@ -71,12 +72,14 @@ async function reconcile(spooled: SpooledInstance, deps: RecoverDeps): Promise<R
   if (row !== undefined) return reconcileKnown(spooled, row, deps);
   // After a power cut the fixed part may be on disk without all of its data: the flush that would have allowed the
   // answer never ended, so the sender still has the instance.
-  if (!spool.isWhole(spooled.location)) {
+  const digest = await spool.digestOf(spooled.location);
+  if (digest === undefined) {
     logger.log('warn', 'recovery.torn', { instance: spooled.record.id });
     await spool.eraseReceived(spooled.location);
     return { verdict: 'removed', id };
   }
-  const outcome = await store.accept(spooled, studyOf(spool, spooled), deps.otherContent);
+  const offer = { spooled: { ...spooled, digest }, studyInstanceUid: studyOf(spool, spooled) };
+  const outcome = await acceptContent({ ...offer, otherContent: deps.otherContent }, deps);
   if (outcome.kind === 'accepted') return { verdict: 'repaired', id };
   if (outcome.kind === 'restored') return { verdict: 'repaired', id: outcome.of };
   const owner = await store.instance(outcome.of);
@@ -93,7 +96,7 @@ async function reconcileKnown(
   const { id } = row;
   if (row.location === location) return { verdict: 'known', id };
   // Erased in the store, and the crash came before the spool knew; or a copy whose other one is on record.
-  if (row.location === undefined || isThere(spool, row.location)) {
+  if (row.location === undefined || (await isThere(spool, row.location))) {
     await spool.eraseReceived(location);
     return { verdict: 'removed', id };
   }
@@ -101,9 +104,9 @@ async function reconcileKnown(
   return { verdict: 'repaired', id };
 }
 
-function isThere(spool: Spool, location: SpoolLocation): boolean {
+async function isThere(spool: Spool, location: SpoolLocation): Promise<boolean> {
   try {
-    return spool.isWhole(location);
+    return (await spool.digestOf(location)) !== undefined;
   } catch (error) {
     if (error instanceof LetheError) return false;
     throw error;

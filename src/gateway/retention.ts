@@ -8,6 +8,7 @@ import { toLetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { Spool } from '../queue/spool.ts';
 import type { Store } from '../queue/store.ts';
+import { noteDigestOf } from './content.ts';
 import { Wake } from './signal.ts';
 
 export interface RetentionOptions {
@@ -55,6 +56,8 @@ export class Retention {
     const { store, spool, clock, logger } = this.#deps;
     const nowMs = clock.nowMs();
     const received = await store.erasable('received', nowMs - this.#options.receivedMs, BATCH);
+    for (const { id, digest, location } of received)
+      if (digest === undefined && location !== undefined) await noteDigestOf(id, location, { spool, store });
     if (received.length > 0)
       await store.markErased(
         received.map(({ id }) => id),

@@ -6,6 +6,7 @@
 import {
   close,
   closeSync,
+  constants,
   fdatasync,
   fsync,
   fsyncSync,
@@ -15,9 +16,13 @@ import {
   openSync,
   read,
   readSync,
+  rmSync,
+  writeSync,
   writev,
 } from 'node:fs';
+import { join } from 'node:path';
 import { LetheError } from '../core/errors.ts';
+import { BLOCK_BYTES } from './chunk-pool.ts';
 
 /** Identified bytes: readable by the owner alone. */
 export const FILE_MODE = 0o600;
@@ -36,10 +41,34 @@ export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
-export function openFile(path: string, flags: string): Promise<number> {
+export function openFile(path: string, flags: string | number): Promise<number> {
   return new Promise((resolve, reject) => {
     open(path, flags, FILE_MODE, (error, fd) => (error ? reject(diskError(error, 'open')) : resolve(fd)));
   });
+}
+
+/**
+ * Direct I/O: what is written goes from our memory to the device and not through the page cache. Copying into the cache
+ * costs more than all else that receiving does, and who writes much gains nothing by it. Zero where there is no such flag.
+ */
+export const DIRECT: number = constants.O_DIRECT ?? 0;
+
+/** Whether files in `folder` can be written directly; some file systems (overlays, network, memory) refuse it. */
+export function canWriteDirectly(folder: string, block: Uint8Array): boolean {
+  if (DIRECT === 0) return false;
+  const path = join(folder, '.direct');
+  try {
+    const fd = openSync(path, constants.O_CREAT | constants.O_WRONLY | DIRECT, FILE_MODE);
+    try {
+      return writeSync(fd, block, 0, BLOCK_BYTES, 0) === BLOCK_BYTES;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return false; // whatever it is: where it matters, the first real write says so
+  } finally {
+    rmSync(path, { force: true });
+  }
 }
 
 export function closeFile(fd: number): Promise<void> {

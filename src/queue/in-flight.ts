@@ -8,6 +8,8 @@ export const IN_FLIGHT_TOTAL_BYTES_MAX = 64 * 1024 * 1024;
 
 export class InFlight {
   readonly #limitBytes: number;
+  /** Those that have bytes in flight: how to make them write. */
+  readonly #writers = new Set<() => void>();
   #bytes = 0;
   #waiting: (() => void)[] = [];
 
@@ -19,8 +21,19 @@ export class InFlight {
     return this.#bytes > this.#limitBytes;
   }
 
-  add(bytes: number): void {
+  /**
+   * Beyond the limit everyone writes what it has, or many who wait for their senders would keep the rest waiting for
+   * them. `writeNow` may be called until `leave`.
+   */
+  add(bytes: number, writeNow: () => void): void {
+    const before = this.exceeded;
     this.#bytes += bytes;
+    this.#writers.add(writeNow);
+    if (this.exceeded && !before) for (const write of this.#writers) write();
+  }
+
+  leave(writeNow: () => void): void {
+    this.#writers.delete(writeNow);
   }
 
   remove(bytes: number): void {

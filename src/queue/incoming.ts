@@ -1,16 +1,17 @@
 /**
- * One instance on its way into a segment: slices are queued without copying, written in large gathered writes while
- * more arrive, hashed as they pass, and sealed at commit by the record's fixed part and a flush.
+ * One instance on its way into a segment: what arrives is copied into chunks that direct I/O can write, checked as it
+ * passes, written in large gathered writes while more arrives, and sealed at commit by the record's fixed part and a
+ * flush. The first chunk, where the fixed part has its place, waits for the commit.
  *
- * The slices given to `write` are kept by reference until they are on their way to the disk: a caller that reuses its
- * buffer must copy. Every failure ends the record: its bytes are cut off and nothing of it can be committed.
+ * The bytes given to `write` are the caller's again when it returns. Every failure ends the record: its bytes are cut
+ * off and nothing of it can be committed.
  */
-import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { LetheError } from '../core/errors.ts';
+import { alignedUp, CHUNK_BYTES, type ChunkPool } from './chunk-pool.ts';
 import { diskError } from './disk.ts';
 import { IN_FLIGHT_BYTES_MAX, type InFlight } from './in-flight.ts';
-import { encodeMeta, encodeRecordHead, RECORD_FIXED_BYTES, RECORD_META_BYTES_MAX } from './record.ts';
+import { contentBytes, encodeMeta, encodeRecordHead, RECORD_FIXED_BYTES, RECORD_META_BYTES_MAX } from './record.ts';
 import type { Segment } from './segment.ts';
 import type { IncomingInstance, ReceivedRecord, SpooledInstance } from './spool.ts';
 
@@ -23,6 +24,7 @@ const WRITE_BYTES_MIN = 1024 * 1024;
 export interface IncomingDeps {
   readonly segment: Promise<Segment>;
   readonly inFlight: InFlight;
+  readonly chunks: ChunkPool;
   /** Called once with the outcome; `bytes` is the whole record. */
   readonly ended: (committed: boolean, segment: Segment | undefined, bytes: number) => void;
   readonly location: (segment: Segment, position: number) => string;
@@ -35,15 +37,20 @@ export class SegmentIncoming implements IncomingInstance {
   readonly #deps: IncomingDeps;
   readonly #meta: Buffer;
   readonly #headerBytes: number;
-  readonly #hash: Hash = createHash('sha256');
   readonly #over = Promise.withResolvers<void>();
   readonly #placed = Promise.withResolvers<void>();
   #phase: Phase = 'open';
-  #queue: Uint8Array[];
-  #queuedBytes = 0;
+  #crc = 0;
   #dataBytes = 0;
-  /** Bytes of the record handed to the segment so far; the fixed part is counted from the start and written last. */
-  #written = RECORD_FIXED_BYTES;
+  /** The first chunk, kept until the commit, and the one that is being filled; for a while they are the same. */
+  #first: Uint8Array | undefined;
+  #filling: Uint8Array | undefined;
+  #filled = 0;
+  /** Full chunks that wait for their write; with those that are being written they are what is in flight. */
+  #full: Uint8Array[] = [];
+  #inFlightBytes = 0;
+  /** Where in the record the first of `#full` belongs. */
+  #fullAt = CHUNK_BYTES;
   #segment: Segment | undefined;
   #start = 0;
   #failure: LetheError | undefined;
@@ -54,9 +61,15 @@ export class SegmentIncoming implements IncomingInstance {
     this.#deps = deps;
     this.#meta = encodeMeta(record);
     this.#headerBytes = header.length;
-    this.#queue = [this.#meta, header];
     this.#failure = refusal;
     if (this.#meta.length > RECORD_META_BYTES_MAX) this.#failure ??= new LetheError('INVARIANT', { what: 'record' });
+    if (this.#failure !== undefined) return;
+    this.#filled = RECORD_FIXED_BYTES;
+    this.#first = deps.chunks.take();
+    this.#filling = this.#first;
+    this.#append(this.#meta);
+    this.#crc = crc32(header);
+    this.#append(header);
   }
 
   get ended(): boolean {
@@ -66,21 +79,18 @@ export class SegmentIncoming implements IncomingInstance {
   write(bytes: Uint8Array): boolean {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#phase !== 'open') throw new LetheError('INVARIANT', { what: 'write after the end of an instance' });
-    this.#hash.update(bytes);
-    this.#queue.push(bytes);
-    this.#queuedBytes += bytes.length;
+    this.#crc = crc32(bytes, this.#crc);
     this.#dataBytes += bytes.length;
-    this.#deps.inFlight.add(bytes.length);
+    this.#append(bytes);
     const room = this.#hasRoom();
-    // Beyond the common limit even a few bytes are written at once, or many small writers could wait for each other.
-    if (this.#queuedBytes >= WRITE_BYTES_MIN || !room) this.#startPump();
+    if (this.#isWorthWriting()) this.#startPump();
     return room;
   }
 
   async drained(): Promise<void> {
     while (this.#failure === undefined && !this.#hasRoom()) {
       this.#startPump();
-      await (this.#queuedBytes > 0 ? this.#pumping : this.#deps.inFlight.room());
+      await (this.#inFlightBytes > 0 ? this.#pumping : this.#deps.inFlight.room());
     }
   }
 
@@ -101,68 +111,6 @@ export class SegmentIncoming implements IncomingInstance {
     await this.#discard();
   }
 
-  #hasRoom(): boolean {
-    return this.#queuedBytes < IN_FLIGHT_BYTES_MAX && !this.#deps.inFlight.exceeded;
-  }
-
-  #end(): void {
-    if (this.#phase !== 'open') throw new LetheError('INVARIANT', { what: 'an instance ends once' });
-    this.#phase = 'ending';
-  }
-
-  async #seal(): Promise<SpooledInstance> {
-    if (this.#failure !== undefined) throw this.#failure;
-    await this.#place();
-    const segment = this.#placedSegment();
-    const bytes = RECORD_FIXED_BYTES + this.#meta.length + this.#headerBytes + this.#dataBytes;
-    // From here on the writer may begin the next record behind this one.
-    segment.end = this.#start + bytes;
-    const digest = this.#hash.digest('hex');
-    const fixed = encodeRecordHead({
-      erased: false,
-      metaBytes: this.#meta.length,
-      headerBytes: this.#headerBytes,
-      dataBytes: this.#dataBytes,
-      digest,
-      metaCrc: crc32(this.#meta),
-    });
-    await this.#sealInOrder(segment, fixed);
-    await segment.flush();
-    this.#finish(true, bytes);
-    const location = this.#deps.location(segment, this.#start);
-    return { record: this.#record, location, bytes: this.#headerBytes + this.#dataBytes, digest };
-  }
-
-  async #sealInOrder(segment: Segment, fixed: Uint8Array): Promise<void> {
-    const before = segment.sealed;
-    const own = Promise.withResolvers<void>();
-    segment.sealed = own.promise;
-    this.#placed.resolve();
-    try {
-      if (this.#isUnwritten) await before;
-      if (this.#isUnwritten) {
-        await this.#writeWhole(segment, fixed);
-      } else {
-        await this.#drain();
-        await before;
-        await segment.write([fixed], this.#start);
-      }
-    } finally {
-      own.resolve();
-    }
-  }
-
-  get #isUnwritten(): boolean {
-    return this.#pumping === undefined && this.#written === RECORD_FIXED_BYTES;
-  }
-
-  /** A write that is cut short leaves a record that ends behind its file: recovery takes that for no record. */
-  #writeWhole(segment: Segment, fixed: Uint8Array): Promise<void> {
-    const slices = this.#queue;
-    this.#queue = [];
-    return this.#writeCounted(segment, [fixed, ...slices], this.#start);
-  }
-
   /** Resolves when it is committed or gone. */
   get over(): Promise<void> {
     return this.#over.promise;
@@ -173,19 +121,113 @@ export class SegmentIncoming implements IncomingInstance {
     return this.#placed.promise;
   }
 
+  #append(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      const chunk = this.#chunkWithRoom();
+      const part = Math.min(bytes.length - done, CHUNK_BYTES - this.#filled);
+      chunk.set(part === bytes.length ? bytes : bytes.subarray(done, done + part), this.#filled);
+      this.#filled += part;
+      done += part;
+    }
+  }
+
+  #chunkWithRoom(): Uint8Array {
+    if (this.#filling !== undefined && this.#filled < CHUNK_BYTES) return this.#filling;
+    const next = this.#deps.chunks.take();
+    const full = this.#filling;
+    this.#filling = next;
+    this.#filled = 0;
+    if (full === undefined || full === this.#first) return next;
+    this.#full.push(full);
+    this.#inFlightBytes += CHUNK_BYTES;
+    this.#deps.inFlight.add(CHUNK_BYTES, this.#writeNow);
+    return next;
+  }
+
+  /** Too much is in flight everywhere: what is full is written, whether it is worth a write or not. */
+  readonly #writeNow = (): void => {
+    if (this.#full.length > 0) this.#startPump();
+  };
+
+  #hasRoom(): boolean {
+    return this.#inFlightBytes < IN_FLIGHT_BYTES_MAX && !this.#deps.inFlight.exceeded;
+  }
+
+  #isWorthWriting(): boolean {
+    return this.#full.length * CHUNK_BYTES >= WRITE_BYTES_MIN || (this.#full.length > 0 && !this.#hasRoom());
+  }
+
+  #end(): void {
+    if (this.#phase !== 'open') throw new LetheError('INVARIANT', { what: 'an instance ends once' });
+    this.#phase = 'ending';
+  }
+
+  async #seal(): Promise<SpooledInstance> {
+    if (this.#failure !== undefined) throw this.#failure;
+    const segment = await this.#place();
+    const [headerBytes, dataBytes] = [this.#headerBytes, this.#dataBytes];
+    const counts = { metaBytes: this.#meta.length, headerBytes, dataBytes };
+    const bytes = alignedUp(contentBytes(counts));
+    // From here on the writer may begin the next record behind this one.
+    segment.end = this.#start + bytes;
+    this.#first?.set(encodeRecordHead({ ...counts, erased: false, check: this.#crc, metaCrc: crc32(this.#meta) }));
+    await this.#sealInOrder(segment);
+    await segment.flush();
+    this.#finish(true, bytes);
+    const location = this.#deps.location(segment, this.#start);
+    return { record: this.#record, location, bytes: headerBytes + dataBytes, digest: undefined };
+  }
+
+  async #sealInOrder(segment: Segment): Promise<void> {
+    const before = segment.sealed;
+    const own = Promise.withResolvers<void>();
+    segment.sealed = own.promise;
+    this.#placed.resolve();
+    try {
+      await this.#pumping;
+      if (this.#failure !== undefined) throw this.#failure;
+      const rest = this.#takeRest();
+      const first = this.#first === undefined ? [] : [this.#first];
+      // A write that is cut short leaves a record that ends behind its file: recovery takes that for no record.
+      if (this.#fullAt === CHUNK_BYTES) {
+        await before;
+        await segment.write([...first.map((chunk) => this.#trimmed(chunk)), ...rest], this.#start);
+      } else {
+        await both(
+          segment.write(rest, this.#start + this.#fullAt),
+          before.then(() => segment.write(first, this.#start)),
+        );
+      }
+    } finally {
+      own.resolve();
+    }
+  }
+
+  /** What is not written yet behind the first chunk, the last one as far as it is filled. */
+  #takeRest(): Uint8Array[] {
+    const last = this.#filling;
+    return last === undefined || last === this.#first ? this.#full : [...this.#full, this.#trimmed(last)];
+  }
+
+  /** Whole blocks; what is behind the record in the last one is another instance's from earlier, and is cleared. */
+  #trimmed(chunk: Uint8Array): Uint8Array {
+    if (chunk !== this.#filling) return chunk;
+    const end = alignedUp(this.#filled);
+    chunk.fill(0, this.#filled, end);
+    return chunk.subarray(0, end);
+  }
+
   /** Waits for the segment and for the room that an earlier record may still be giving back. */
-  async #place(): Promise<void> {
-    if (this.#segment !== undefined) return;
+  async #place(): Promise<Segment> {
+    if (this.#segment !== undefined) return this.#segment;
     const segment = await this.#deps.segment;
     await segment.settled;
     if (segment.failure !== undefined) throw segment.failure;
-    this.#start = segment.end;
-    this.#segment = segment;
-  }
-
-  #placedSegment(): Segment {
-    if (this.#segment === undefined) throw new LetheError('INVARIANT', { what: 'record without a place' });
-    return this.#segment;
+    if (this.#segment === undefined) {
+      this.#start = segment.end;
+      this.#segment = segment;
+    }
+    return segment;
   }
 
   #startPump(): void {
@@ -195,54 +237,44 @@ export class SegmentIncoming implements IncomingInstance {
     });
   }
 
-  async #drain(): Promise<void> {
-    while (this.#pumping !== undefined || this.#queue.length > 0) {
-      this.#startPump();
-      await this.#pumping;
-      if (this.#failure !== undefined) throw this.#failure;
-    }
-  }
-
-  /** Writes what is queued until too little is left; never rejects, the failure is kept for the caller's next step. */
+  /** Writes full chunks until too few are left; never rejects, the failure is kept for the caller's next step. */
   async #pump(): Promise<void> {
     try {
-      await this.#place();
-      while (this.#failure === undefined && this.#queue.length > 0) await this.#writeQueued();
+      const segment = await this.#place();
+      while (this.#failure === undefined && this.#isWorthWriting()) await this.#writeFull(segment);
     } catch (error) {
       this.#failure ??= diskError(error, 'write');
     }
-    if (this.#failure !== undefined) this.#forget();
+    if (this.#failure !== undefined) this.#release(this.#takeFull());
   }
 
-  async #writeQueued(): Promise<void> {
-    const slices = this.#queue;
-    this.#queue = [];
-    const position = this.#start + this.#written;
-    for (const slice of slices) this.#written += slice.length;
-    await this.#writeCounted(this.#placedSegment(), slices, position);
-  }
-
-  /** Writes what was queued until now; its bytes are in flight until then. */
-  async #writeCounted(segment: Segment, slices: readonly Uint8Array[], position: number): Promise<void> {
-    const dataBytes = this.#queuedBytes;
+  async #writeFull(segment: Segment): Promise<void> {
+    const chunks = this.#full;
+    const position = this.#start + this.#fullAt;
+    this.#full = [];
+    this.#fullAt += chunks.length * CHUNK_BYTES;
     try {
-      await segment.write(slices, position);
+      await segment.write(chunks, position);
     } finally {
-      this.#queuedBytes -= dataBytes;
-      this.#deps.inFlight.remove(dataBytes);
+      this.#release(chunks);
     }
   }
 
-  /** Drops what is queued, so that a failed instance holds no memory and blocks nobody. */
-  #forget(): void {
-    this.#queue = [];
-    this.#deps.inFlight.remove(this.#queuedBytes);
-    this.#queuedBytes = 0;
+  #takeFull(): Uint8Array[] {
+    const chunks = this.#full;
+    this.#full = [];
+    return chunks;
+  }
+
+  /** Chunks that were in flight and are not any more. */
+  #release(chunks: readonly Uint8Array[]): void {
+    for (const chunk of chunks) this.#deps.chunks.give(chunk);
+    this.#inFlightBytes -= chunks.length * CHUNK_BYTES;
+    this.#deps.inFlight.remove(chunks.length * CHUNK_BYTES);
   }
 
   async #discard(): Promise<void> {
     await this.#pumping;
-    this.#forget();
     const segment = this.#segment;
     if (segment !== undefined) await segment.cut(this.#start);
     this.#finish(false, 0);
@@ -250,8 +282,19 @@ export class SegmentIncoming implements IncomingInstance {
 
   #finish(committed: boolean, bytes: number): void {
     this.#phase = 'ended';
+    this.#release(this.#takeFull());
+    this.#deps.inFlight.leave(this.#writeNow);
+    if (this.#first !== undefined) this.#deps.chunks.give(this.#first);
+    if (this.#filling !== undefined && this.#filling !== this.#first) this.#deps.chunks.give(this.#filling);
+    this.#first = undefined;
+    this.#filling = undefined;
     this.#placed.resolve();
     this.#over.resolve();
     this.#deps.ended(committed, this.#segment, bytes);
   }
+}
+
+/** Both have ended, whichever way: their chunks may be used again. */
+async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
+  for (const outcome of await Promise.allSettled([one, other])) if (outcome.status === 'rejected') throw outcome.reason;
 }

@@ -1,14 +1,23 @@
 /**
- * Reading the received area: one record by its location, and all records of a segment in order. Synchronous and without
- * state, so that workers and the command line use it as the spool does.
+ * Reading the received area: one record by its location, and all records of a segment in order. Without state, so that
+ * workers and the command line use it as the spool does.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { LetheError } from '../core/errors.ts';
-import { diskError, readFullySync } from './disk.ts';
+import { closeFile, diskError, openFile, readFully, readFullySync } from './disk.ts';
 import { type OpenFile, reader } from './local-prepared.ts';
-import { parseMeta, parseRecordHead, RECORD_FIXED_BYTES, type RecordHead, recordBytes } from './record.ts';
+import {
+  contentBytes,
+  isBlockwise,
+  parseMeta,
+  parseRecordHead,
+  RECORD_FIXED_BYTES,
+  type RecordHead,
+  recordBytes,
+} from './record.ts';
 import { SEGMENT_SUFFIX } from './segment.ts';
 import type { ReceivedRecord, SpoolLocation } from './spool.ts';
 
@@ -50,22 +59,30 @@ export function openReceived(dataDir: string, location: SpoolLocation): OpenFile
   }
 }
 
-/** Whether the data on disk still have the digest in their record. @throws SPOOL_IO, SPOOL_CORRUPT */
-export function isWhole(dataDir: string, location: SpoolLocation): boolean {
+/**
+ * Lower-case hexadecimal SHA-256 of the data, or undefined where they are not what was received. Reads all of them, a
+ * piece at a time: whoever serves senders in this thread goes on meanwhile. @throws SPOOL_IO, SPOOL_CORRUPT
+ */
+export async function digestOf(dataDir: string, location: SpoolLocation): Promise<string | undefined> {
   const { segment, position } = parseLocation(location);
-  const fd = open(join(receivedFolder(dataDir), segment + SEGMENT_SUFFIX));
+  const fd = await openFile(join(receivedFolder(dataDir), segment + SEGMENT_SUFFIX), 'r');
   try {
-    const head = parseRecordHead(readFullySync(fd, Buffer.alloc(RECORD_FIXED_BYTES), position));
+    const head = parseRecordHead(await readFully(fd, Buffer.alloc(RECORD_FIXED_BYTES), position));
     if (head === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'record' });
-    const end = position + recordBytes(head);
+    const end = position + contentBytes(head);
+    const start = end - head.dataBytes;
+    let crc = crc32(await readFully(fd, Buffer.alloc(head.headerBytes), start - head.headerBytes));
     const hash = createHash('sha256');
-    for (let at = end - head.dataBytes; at < end; at += DIGEST_CHUNK_BYTES)
-      hash.update(readFullySync(fd, Buffer.alloc(Math.min(DIGEST_CHUNK_BYTES, end - at)), at));
-    return hash.digest('hex') === head.digest;
-  } catch (error) {
-    throw diskError(error, 'read');
+    const chunk = Buffer.allocUnsafe(Math.min(DIGEST_CHUNK_BYTES, head.dataBytes));
+    for (let at = start; at < end; at += chunk.length) {
+      const bytes = await readFully(fd, chunk.subarray(0, Math.min(chunk.length, end - at)), at);
+      hash.update(bytes);
+      if (isBlockwise(head)) crc = crc32(bytes, crc);
+    }
+    const digest = hash.digest('hex');
+    return (isBlockwise(head) ? crc : digest) === head.check ? digest : undefined;
   } finally {
-    closeSync(fd);
+    await closeFile(fd);
   }
 }
 

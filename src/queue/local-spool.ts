@@ -7,14 +7,17 @@
  * last instance is erased it is unlinked, which is when identified bytes leave the disk.
  */
 
-import { existsSync, readdirSync } from 'node:fs';
+import { constants, existsSync, readdirSync } from 'node:fs';
 import { truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Random } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import { newInstanceId } from '../core/identifier.ts';
+import { BLOCK_BYTES, ChunkPool } from './chunk-pool.ts';
 import {
+  canWriteDirectly,
   closeFile,
+  DIRECT,
   diskError,
   flushData,
   flushFolder,
@@ -28,15 +31,15 @@ import { InFlight } from './in-flight.ts';
 import { SegmentIncoming } from './incoming.ts';
 import { LocalPreparedArea } from './local-prepared.ts';
 import {
+  digestOf,
   type FoundRecord,
-  isWhole,
   locationOf,
   openReceived,
   parseLocation,
   receivedFolder,
   walkSegment,
 } from './local-received.ts';
-import { encodeRecordHead, parseRecordHead, RECORD_FIXED_BYTES } from './record.ts';
+import { encodeRecordHead, isBlockwise, parseRecordHead } from './record.ts';
 import { SEGMENT_SUFFIX, Segment } from './segment.ts';
 import { type FreeBytes, freeBytesOf, SpaceGauge } from './space.ts';
 import type {
@@ -75,6 +78,9 @@ export class LocalSpool implements Spool {
   readonly #folder: string;
   readonly #gauge: SpaceGauge;
   readonly #inFlight = new InFlight();
+  readonly #chunks = new ChunkPool();
+  /** For files of the received area that are written: direct, where the file system can. */
+  readonly #flags: number;
   readonly #preparedArea: LocalPreparedArea;
   readonly #idle: Segment[] = [];
   readonly #writing = new Set<string>();
@@ -87,6 +93,9 @@ export class LocalSpool implements Spool {
     this.#folder = receivedFolder(options.dataDir);
     this.#gauge = new SpaceGauge(options.freeBytes ?? freeBytesOf(this.#folder), options.minFreeDiskBytes, deps.clock);
     this.#preparedArea = new LocalPreparedArea(options.dataDir);
+    const chunk = this.#chunks.take();
+    this.#flags = canWriteDirectly(this.#folder, chunk) ? DIRECT : 0;
+    this.#chunks.give(chunk);
   }
 
   /** Makes the folders where they are missing. @throws SPOOL_IO */
@@ -121,6 +130,7 @@ export class LocalSpool implements Spool {
       {
         segment,
         inFlight: this.#inFlight,
+        chunks: this.#chunks,
         ended: (committed, on, bytes) => {
           this.#gauge.wrote(bytes);
           if (on?.failure !== undefined) this.#gauge.invalidate();
@@ -135,7 +145,8 @@ export class LocalSpool implements Spool {
   async #takeSegment(): Promise<Segment> {
     const { clock, random } = this.#deps;
     const segment =
-      this.#idle.pop() ?? (await Segment.create(this.#folder, newInstanceId(clock, random), clock.nowMs()));
+      this.#idle.pop() ??
+      (await Segment.create(this.#folder, newInstanceId(clock, random), clock.nowMs(), this.#flags));
     this.#writing.add(segment.name);
     return segment;
   }
@@ -156,16 +167,20 @@ export class LocalSpool implements Spool {
     return openReceived(this.#options.dataDir, location);
   }
 
-  isWhole(location: SpoolLocation): boolean {
-    return isWhole(this.#options.dataDir, location);
+  digestOf(location: SpoolLocation): Promise<string | undefined> {
+    return digestOf(this.#options.dataDir, location);
   }
 
   /** The record is marked erased (durably), its segment goes when it was the last one. Idempotent. @throws SPOOL_IO */
   async eraseReceived(location: SpoolLocation): Promise<void> {
     const { segment, position } = parseLocation(location);
     const path = join(this.#folder, segment + SEGMENT_SUFFIX);
-    const marked = await markErased(path, position);
-    if (!marked) return;
+    const chunk = this.#chunks.take();
+    try {
+      if (!(await markErased(path, { position, flags: this.#flags, chunk }))) return;
+    } finally {
+      this.#chunks.give(chunk);
+    }
     this.#live.set(segment, (this.#live.get(segment) ?? 1) - 1);
     const idle = this.#idle.findIndex((one) => one.name === segment);
     if (idle >= 0 && (this.#live.get(segment) ?? 0) <= 0) {
@@ -233,7 +248,7 @@ function spooledOf(segment: string, { position, head, record }: FoundRecord): Sp
     record,
     location: locationOf(segment, position),
     bytes: head.headerBytes + head.dataBytes,
-    digest: head.digest,
+    digest: typeof head.check === 'string' ? head.check : undefined,
   };
 }
 
@@ -295,21 +310,42 @@ class SegmentWriter implements SpoolWriter {
   }
 }
 
+interface Marking {
+  readonly position: number;
+  readonly flags: number;
+  /** Memory to work in. */
+  readonly chunk: Uint8Array;
+}
+
 /** False where the record is erased already or its segment is gone. */
-async function markErased(path: string, position: number): Promise<boolean> {
+async function markErased(path: string, { position, flags, chunk }: Marking): Promise<boolean> {
+  const block = chunk.subarray(0, BLOCK_BYTES).fill(0);
+  const head = await withFile(path, constants.O_RDONLY, async (fd) =>
+    parseRecordHead(await readFully(fd, block, position)),
+  );
+  if (head === undefined || head.erased) return false;
+  const fixed = encodeRecordHead({ ...head, erased: true });
+  block.set(fixed);
+  // A segment may still be written behind this record, directly: a page in the cache that holds both would tear. Whole
+  // blocks are written back the way they came; the unaligned records of version 1 are of segments nobody writes.
+  const [how, bytes] = isBlockwise(head) ? [flags, block] : [0, fixed];
+  await withFile(path, constants.O_WRONLY | how, async (fd) => {
+    await writeFully(fd, [bytes], position);
+    await flushData(fd);
+  });
+  return true;
+}
+
+async function withFile<Result>(path: string, flags: number, work: (fd: number) => Promise<Result>) {
   let fd: number;
   try {
-    fd = await openFile(path, 'r+');
+    fd = await openFile(path, flags);
   } catch (error) {
-    if (isMissing((error as LetheError).cause)) return false;
+    if (isMissing((error as LetheError).cause)) return undefined;
     throw error;
   }
   try {
-    const head = parseRecordHead(await readFully(fd, Buffer.alloc(RECORD_FIXED_BYTES), position));
-    if (head === undefined || head.erased) return false;
-    await writeFully(fd, [encodeRecordHead({ ...head, erased: true })], position);
-    await flushData(fd);
-    return true;
+    return await work(fd);
   } finally {
     await closeFile(fd);
   }

@@ -1,9 +1,10 @@
 /**
- * One append-only file of the received area, on its writing side. Records follow each other without a gap; the end
+ * One append-only file of the received area, on its writing side. Records are whole blocks and follow each other; the end
  * moves when a record is complete in memory, `flush` makes everything before it durable, and one flush serves every
  * commit that waits at that moment (group commit). After a failed write or flush nothing is appended any more: a page
  * that could not be written may look clean afterwards, so only what was flushed before is trusted.
  */
+import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { LetheError } from '../core/errors.ts';
 import { closeFile, diskError, flushData, flushFolder, openFile, truncateFile, writeFully } from './disk.ts';
@@ -35,9 +36,13 @@ export class Segment {
     this.#fd = fd;
   }
 
-  /** A new file whose name is durable before its first record is. @throws SPOOL_FULL, SPOOL_IO */
-  static async create(folder: string, name: string, createdAtMs: number): Promise<Segment> {
-    const fd = await openFile(join(folder, name + SEGMENT_SUFFIX), 'wx');
+  /**
+   * A new file whose name is durable before its first record is. `flags` are further ones (`DIRECT`).
+   * @throws SPOOL_FULL, SPOOL_IO
+   */
+  static async create(folder: string, name: string, createdAtMs: number, flags = 0): Promise<Segment> {
+    const { O_CREAT, O_EXCL, O_WRONLY } = constants;
+    const fd = await openFile(join(folder, name + SEGMENT_SUFFIX), O_CREAT | O_EXCL | O_WRONLY | flags);
     try {
       await flushFolder(folder);
     } catch (error) {

@@ -38,8 +38,11 @@ export interface SpooledInstance {
   readonly record: ReceivedRecord;
   readonly location: SpoolLocation;
   readonly bytes: number;
-  /** Lower-case hexadecimal SHA-256 of the bytes from `contentStart` on (see `begin`). */
-  readonly digest: string;
+  /**
+   * Lower-case hexadecimal SHA-256 of the data (what came after the header of `begin`); undefined: not found out yet,
+   * ask `Spool.digestOf`. What proves on disk that they are whole is a checksum of the spool's own.
+   */
+  readonly digest: string | undefined;
 }
 
 /** Committed bytes that were copied elsewhere, so that those around them can go. */
@@ -51,7 +54,7 @@ export interface Relocation {
 
 /** One instance on its way in. Exactly one of `commit` and `abort` ends it. */
 export interface IncomingInstance {
-  /** Appends; `false` asks the caller to stop reading its socket until `drained()` resolves. @throws SPOOL_IO, SPOOL_FULL */
+  /** Appends a copy; `false` asks the caller to stop reading its socket until `drained()` resolves. @throws SPOOL_IO, SPOOL_FULL */
   write(bytes: Uint8Array): boolean;
   drained(): Promise<void>;
   /** Resolves when bytes and record are durable. @throws SPOOL_IO, SPOOL_FULL */
@@ -97,8 +100,11 @@ export interface Spool {
   writer(): SpoolWriter;
   /** Reads committed bytes. The caller closes. @throws SPOOL_IO */
   openReceived(location: SpoolLocation): ByteSource & { close(): void };
-  /** Whether the committed data still have their digest. Reads all of them. @throws SPOOL_IO, SPOOL_CORRUPT */
-  isWhole(location: SpoolLocation): boolean;
+  /**
+   * The SHA-256 of committed data, or undefined where they are not what was received. Reads all of them.
+   * @throws SPOOL_IO, SPOOL_CORRUPT
+   */
+  digestOf(location: SpoolLocation): Promise<string | undefined>;
   /** Erases one instance's identified bytes; space may return later (when its segment is empty). Idempotent. */
   eraseReceived(location: SpoolLocation): Promise<void>;
   prepared(id: InstanceId, attempt: string): PreparedWriter;

@@ -4,7 +4,7 @@ import type { SpooledInstance } from './spool.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 import { type Audit, discardInstance } from './sqlite-recovery.ts';
 import { optional, text } from './sqlite-rows.ts';
-import type { AcceptOutcome, OtherContent } from './store.ts';
+import { type AcceptOutcome, CONTENT_LOST, type OtherContent } from './store.ts';
 
 export interface Offer {
   readonly spooled: SpooledInstance;
@@ -15,21 +15,49 @@ export interface Offer {
 
 export function acceptInstance(database: SqliteDatabase, offer: Offer, audit: Audit): AcceptOutcome {
   const { record, digest } = offer.spooled;
-  const same = database.first(
-    'SELECT id, state, reason, prepared_location FROM instance WHERE customer = ? AND sop_instance_uid = ? AND digest = ?',
+  const known = database.all(
+    'SELECT id, state, reason, digest, location FROM instance WHERE customer = ? AND sop_instance_uid = ?',
     record.customer,
     record.sopInstanceUid,
-    digest,
   );
-  if (same !== undefined) return acceptAgain(database, offer, same, audit);
-  const others = offer.otherContent === 'keep' ? [] : otherVersions(database, offer);
+  if (known.some((row) => text(row, 'id') === record.id)) return { kind: 'accepted' };
+  if (known.length > 0) {
+    const open = known.filter((row) => text(row, 'digest') === '' && !isLost(row));
+    if (digest === undefined || open.length > 0) return undetermined(open);
+    const same = known.find((row) => text(row, 'digest') === digest) ?? known.find(isLost);
+    if (same !== undefined) return acceptAgain(database, { ...offer, digest }, same, audit);
+  }
+  return acceptNew(database, offer, { digest: digest ?? '', versions: known.length > 0 }, audit);
+}
+
+/** Bytes whose digest was never found out, and that are gone or damaged: whatever comes under their UID is their like. */
+function isLost(row: Row): boolean {
+  const state = text(row, 'state');
+  const held = state === 'held' && optional(row, 'reason') === 'SPOOL_CORRUPT';
+  const digest = text(row, 'digest');
+  return (held && digest === '') || ((held || state === 'received') && digest === CONTENT_LOST);
+}
+
+function undetermined(open: readonly Row[]): AcceptOutcome {
+  const earlier = open.map((row) => ({ id: text(row, 'id'), location: text(row, 'location') }));
+  return { kind: 'undetermined', earlier };
+}
+
+function acceptNew(
+  database: SqliteDatabase,
+  offer: Offer,
+  { digest, versions }: { digest: string; versions: boolean },
+  audit: Audit,
+): AcceptOutcome {
+  const { record } = offer.spooled;
+  const others = versions && offer.otherContent !== 'keep' ? otherVersions(database, offer) : [];
   const [earliest] = others;
   if (earliest !== undefined && offer.otherContent === 'refuse') {
     audit('instance.duplicate', earliest.id, digests('refused', earliest, digest));
     return { kind: 'conflict', of: earliest.id, digest: earliest.digest };
   }
   insert(database, offer);
-  audit('instance.received', record.id, `${record.sourceKind} sha256:${digest}`);
+  audit('instance.received', record.id, digest === '' ? record.sourceKind : `${record.sourceKind} sha256:${digest}`);
   if (earliest !== undefined && offer.otherContent === 'hold') {
     database.run("UPDATE instance SET state = 'held', reason = 'INSTANCE_DUPLICATE' WHERE id = ?", record.id);
     audit('instance.held', record.id, `INSTANCE_DUPLICATE of ${earliest.id}`);
@@ -50,18 +78,23 @@ function digests(what: string, earlier: Version, offered: string): string {
 type Row = ReturnType<SqliteDatabase['all']>[number];
 
 /** One that was held because its bytes were lost comes back to life: the sender had them still. */
-function acceptAgain(database: SqliteDatabase, { spooled }: Offer, same: Row, audit: Audit): AcceptOutcome {
+function acceptAgain(
+  database: SqliteDatabase,
+  { spooled, digest }: Offer & { readonly digest: string },
+  same: Row,
+  audit: Audit,
+): AcceptOutcome {
   const of = text(same, 'id');
-  if (of === spooled.record.id) return { kind: 'accepted' };
-  const lost = text(same, 'state') === 'held' && optional(same, 'reason') === 'SPOOL_CORRUPT';
-  if (!lost) {
+  const held = text(same, 'state') === 'held' && optional(same, 'reason') === 'SPOOL_CORRUPT';
+  if (!held && !isLost(same)) {
     audit('instance.duplicate', of, '');
     return { kind: 'duplicate', of };
   }
   database.run(
-    `UPDATE instance SET state = 'received', reason = NULL, reason_detail = NULL, location = ?, prepared_location = NULL, manifest = NULL
+    `UPDATE instance SET state = 'received', reason = NULL, reason_detail = NULL, location = ?, digest = ?, prepared_location = NULL, manifest = NULL
      WHERE id = ?`,
     spooled.location,
+    digest,
     of,
   );
   audit('instance.restored', of, '');
@@ -101,7 +134,7 @@ function insert(database: SqliteDatabase, { spooled, studyInstanceUid }: Offer):
     studyInstanceUid ?? null,
     record.transferSyntaxUid,
     bytes,
-    digest,
+    digest ?? '',
     record.receivedAtMs,
     record.priority === 'high' ? 1 : 0,
     location,

@@ -58,7 +58,7 @@ export function instanceOf(row: Row): InstanceRow {
     studyInstanceUid: optional(row, 'study_instance_uid'),
     transferSyntaxUid: text(row, 'transfer_syntax_uid'),
     bytes: number(row, 'bytes'),
-    digest: text(row, 'digest'),
+    digest: text(row, 'digest') === '' ? undefined : text(row, 'digest'),
     receivedAtMs: number(row, 'received_at_ms'),
     priority: priorityOf(row),
     profile: optional(row, 'profile'),

@@ -73,6 +73,13 @@ export class SqliteStore implements Store {
     );
   }
 
+  noteDigest(id: InstanceId, digest: string): Promise<void> {
+    return this.#database.write(false, () => {
+      const changed = this.#database.run("UPDATE instance SET digest = ? WHERE id = ? AND digest = ''", digest, id);
+      if (changed > 0) this.#audit('instance.digest', id, `sha256:${digest}`);
+    });
+  }
+
   async findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined> {
     const row = this.#database.first(
       `SELECT ${INSTANCE} FROM instance WHERE customer = ? AND sop_instance_uid = ? ORDER BY id LIMIT 1`,

@@ -24,7 +24,8 @@ export interface InstanceRow {
   readonly studyInstanceUid: string | undefined;
   readonly transferSyntaxUid: string;
   readonly bytes: number;
-  readonly digest: string;
+  /** SHA-256 of the data; undefined: not found out yet. `CONTENT_LOST`: it never will be. */
+  readonly digest: string | undefined;
   readonly receivedAtMs: number;
   readonly priority: 'high' | 'normal';
   /** Picked by the source; undefined: the site's own. */
@@ -97,7 +98,15 @@ export type AcceptOutcome =
   /** The same as a duplicate, but the bytes of the first had been lost: these take their place, and it is owed again. */
   | { readonly kind: 'restored'; readonly of: InstanceId }
   /** Other content is on record under this UID, and that was to be refused: there is no row for this one. */
-  | { readonly kind: 'conflict'; readonly of: InstanceId; readonly digest: string };
+  | { readonly kind: 'conflict'; readonly of: InstanceId; readonly digest: string }
+  /**
+   * There is content under this UID, and it takes digests to tell whether it is the same: the offered one's, and those
+   * of `earlier` by `noteDigest`. Then accept again.
+   */
+  | { readonly kind: 'undetermined'; readonly earlier: readonly { id: InstanceId; location: SpoolLocation }[] };
+
+/** In place of the digest of an instance whose bytes are not what was received any more. */
+export const CONTENT_LOST = 'lost';
 
 /**
  * What becomes of content under a UID that is on record with other content: no row, a version, a held version, or the
@@ -134,6 +143,8 @@ export interface Store {
     studyInstanceUid: string | undefined,
     otherContent?: OtherContent,
   ): Promise<AcceptOutcome>;
+  /** The SHA-256 of an instance's data, found out after it was accepted; once is enough, again changes nothing. */
+  noteDigest(id: InstanceId, digest: string): Promise<void>;
   /** The first content under this customer and SOP Instance UID. */
   findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined>;
   instance(id: InstanceId): Promise<InstanceRow | undefined>;

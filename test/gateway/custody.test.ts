@@ -88,7 +88,7 @@ describe('custody', { timeout: 10_000 }, () => {
     for (const { dataSet, operation } of sent) {
       const row = await store.findBySopInstanceUid('default', operation.sopInstanceUid);
       assert.ok(row?.location !== undefined);
-      assert.equal(row.digest, createHash('sha256').update(dataSet).digest('hex'));
+      assert.equal(await spool.digestOf(row.location), createHash('sha256').update(dataSet).digest('hex'));
       const source = spool.openReceived(row.location);
       const bytes = Buffer.from(source.read(0, source.size));
       source.close();

@@ -1,6 +1,7 @@
 /** The road of one instance with several destinations, in this process; DCMTK reads what came of it. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,6 +84,7 @@ function harness(
       },
       {
         openReceived: () => ({ ...bytesSource(bytes), close: () => undefined }),
+        digestOf: async () => createHash('sha256').update(bytes).digest('hex'),
         prepared: (one) => area.prepared(one.id, one.attempt),
         keyOf: () => ({ bytes: new Uint8Array(32).fill(7), generation: 1 }),
         onProgress: () => undefined,

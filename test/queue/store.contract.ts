@@ -104,6 +104,34 @@ export function storeContract(name: string, open: OpenStore): void {
     },
   );
 
+  contract(
+    'content whose digest is not known is accepted where its UID is new, and asked for where it is not',
+    async (store) => {
+      const open = (uid: string): SpooledInstance => ({ ...spooled({ uid }), digest: undefined });
+      const first = open('2.25.5');
+      assert.deepEqual(await store.accept(first, undefined), { kind: 'accepted' });
+      assert.deepEqual(await store.accept(first, undefined), { kind: 'accepted' }, 'recovery may repeat it');
+      assert.equal((await store.instance(first.record.id))?.digest, undefined);
+      const again = open('2.25.5');
+      const earlier = [{ id: first.record.id, location: first.location }];
+      assert.deepEqual(await store.accept(again, undefined), { kind: 'undetermined', earlier });
+      assert.deepEqual(await store.accept({ ...again, digest: 'd1' }, undefined), { kind: 'undetermined', earlier });
+      await store.noteDigest(first.record.id, 'd1');
+      await store.noteDigest(first.record.id, 'd2');
+      assert.equal((await store.instance(first.record.id))?.digest, 'd1', 'once is enough');
+      assert.deepEqual(await store.accept(again, undefined), { kind: 'undetermined', earlier: [] });
+      assert.deepEqual(await store.accept({ ...again, digest: 'd1' }, undefined), {
+        kind: 'duplicate',
+        of: first.record.id,
+      });
+      assert.deepEqual(await store.accept({ ...again, digest: 'd3' }, undefined), { kind: 'accepted' });
+      assert.deepEqual(
+        (await store.history(first.record.id)).map(({ event, detail }) => `${event} ${detail}`),
+        ['instance.received dicom', 'instance.digest sha256:d1', 'instance.duplicate '],
+      );
+    },
+  );
+
   contract('received instances are taken urgent first, then oldest', async (store) => {
     const ids = [];
     for (const priority of ['normal', 'normal', 'high'] as const) {
