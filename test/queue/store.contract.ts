@@ -132,6 +132,20 @@ export function storeContract(name: string, open: OpenStore): void {
     },
   );
 
+  contract('what was lost before its digest was known comes back with whatever comes under its UID', async (store) => {
+    const lost = { ...spooled({ uid: '2.25.6' }), digest: undefined };
+    await store.accept(lost, undefined);
+    await store.hold(lost.record.id, 'SPOOL_CORRUPT', 'bytes are missing');
+    const again = { ...spooled({ uid: '2.25.6' }), digest: undefined };
+    assert.deepEqual(await store.accept(again, undefined, 'refuse'), { kind: 'undetermined', earlier: [] });
+    assert.deepEqual(await store.accept({ ...again, digest: 'd6' }, undefined, 'refuse'), {
+      kind: 'restored',
+      of: lost.record.id,
+    });
+    const row = await store.instance(lost.record.id);
+    assert.deepEqual([row?.state, row?.digest, row?.location], ['received', 'd6', again.location]);
+  });
+
   contract('received instances are taken urgent first, then oldest', async (store) => {
     const ids = [];
     for (const priority of ['normal', 'normal', 'high'] as const) {
