@@ -360,6 +360,32 @@ export const ERRORS = {
     message: 'The object has no image and a destination takes only images.',
   },
 
+  // folders and archives
+  ARCHIVE_MALFORMED: {
+    blame: 'peer',
+    disposition: 'reject',
+    httpStatus: 400,
+    message: 'The archive is damaged or not complete; what could be read of it was taken. Copy it again.',
+  },
+  ARCHIVE_REFUSED: {
+    blame: 'peer',
+    disposition: 'reject',
+    httpStatus: 400,
+    message: 'The archive is encrypted, holds another archive, or is made in a way that honest ones are not.',
+  },
+  ARCHIVE_EMPTY: {
+    blame: 'peer',
+    disposition: 'reject',
+    httpStatus: 400,
+    message: 'The archive holds no DICOM instance.',
+  },
+  MEDIUM_INCOMPLETE: {
+    blame: 'peer',
+    disposition: 'reject',
+    httpStatus: 400,
+    message: 'The DICOMDIR names a file that is not there; the others were taken. Copy the medium again.',
+  },
+
   // delivery
   DELIVERY_UNREACHABLE: { blame: 'destination', disposition: 'retry', message: 'The destination cannot be reached.' },
   DELIVERY_TIMEOUT: {

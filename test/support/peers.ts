@@ -15,6 +15,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   ojph_compress: 'openjph-tools',
   opj_compress: 'libopenjp2-tools',
   opj_decompress: 'libopenjp2-tools',
+  python3: 'python3',
   strace: 'strace',
 };
 
