@@ -1,91 +1,96 @@
-/** kill -9 in the middle of sending: what was acknowledged is delivered after the restart, and nothing unsafe ever was. */
+/**
+ * Three senders, a backend on a bad day, and a gateway that is killed, stopped, locked out of its store or set to another
+ * time in the middle of it: what was acknowledged is delivered, nothing unsafe ever is, duplicates are recognised.
+ */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { isTaken } from '../../src/cli/send.ts';
-import { storeFiles } from '../../src/cli/store-files.ts';
-import { bytesSource } from '../../src/core/bytes.ts';
-import { buildPart10 } from '../build/data-set.ts';
-import { everythingUnder, startRig } from '../support/gateway-process.ts';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BAD_DAY, Campaign, IMPATIENT } from '../support/campaign.ts';
+import { type Rig, startRig } from '../support/gateway-process.ts';
 
-const INSTANCES = 500;
-const CANARY = 'Zzyzxcanary';
+const LONG = process.env['LETHE_LONG'] === '1';
 
-function instance(number: number): Uint8Array {
-  const pixels = Uint8Array.from({ length: 64 * 64 * 2 }, (_, index) => (index * 7 + number) & 0x0f);
-  return buildPart10([
-    ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.2'],
-    ['SOPInstanceUID', `2.25.7700${number}`],
-    ['StudyDate', '20260101'],
-    ['Modality', 'CT'],
-    ['PatientName', `${CANARY}^N${number}`],
-    ['PatientID', `CANARYID${Math.floor(number / 100)}`],
-    ['StudyInstanceUID', `2.25.8800${Math.floor(number / 100)}`],
-    ['SeriesInstanceUID', `2.25.9900${Math.floor(number / 50)}`],
-    ['SamplesPerPixel', [1]],
-    ['PhotometricInterpretation', 'MONOCHROME2'],
-    ['Rows', [64]],
-    ['Columns', [64]],
-    ['BitsAllocated', [16]],
-    ['BitsStored', [12]],
-    ['HighBit', [11]],
-    ['PixelRepresentation', [0]],
-    ['RescaleIntercept', '0'],
-    ['RescaleSlope', '1'],
-    ['PixelData', 'OW', pixels],
-  ]);
-}
-
-/** Sends all over two associations, counting what was acknowledged; after a loss of the peer it stops. */
-async function sendAll(
-  port: number,
-  numbers: readonly number[],
-  onAcknowledged: (number: number) => void,
-): Promise<void> {
-  const items = numbers.map((number) => ({
-    name: String(number),
-    open: () => ({ ...bytesSource(instance(number)), close: () => undefined }),
-  }));
-  for await (const result of storeFiles(items, {
-    host: '127.0.0.1',
-    port,
-    callingAeTitle: 'CRASH',
-    calledAeTitle: 'LETHE',
-    parallel: 2,
-  })) {
-    if (isTaken(result)) onAcknowledged(Number(result.name));
-  }
-}
-
-const ROUNDS = process.env['LETHE_LONG'] === '1' ? 100 : 3;
-
-test(`kill -9 while ${INSTANCES} instances are being sent, ${ROUNDS} times: every acknowledged instance is delivered`, async (t) => {
-  const rig = await startRig(t);
-  const acknowledged = new Set<number>();
-  let rest = Array.from({ length: INSTANCES }, (_, number) => number);
-  for (let round = 0; round < ROUNDS && rest.length > 0; round++) {
-    const target =
-      acknowledged.size + 1 + Math.floor(Math.random() * Math.max(1, Math.floor(INSTANCES / (ROUNDS + 1))));
-    const killed = Promise.withResolvers<void>();
-    const sending = sendAll(rig.dicomPort, rest, (number) => {
-      acknowledged.add(number);
-      if (acknowledged.size === target) void rig.kill('SIGKILL').then(() => killed.resolve());
-    });
-    await Promise.race([killed.promise, sending]);
+/** Ends the gateway after a random while: sometimes before anything is sent, sometimes in the middle of starting. */
+async function interrupt(rig: Rig, campaign: Campaign, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  const sending = campaign.send();
+  await Promise.race([sleep(Math.random() * 1200), campaign.isOver ? sleep(1200) : sending]);
+  const code = await rig.kill(signal);
+  if (signal === 'SIGTERM') assert.equal(code, 0);
+  await sending;
+  if (signal === 'SIGKILL' && Math.random() < 0.3) {
+    const starting = rig.start().catch(() => undefined);
+    await sleep(Math.random() * 900);
     await rig.kill('SIGKILL');
-    await sending;
-    await rig.start();
-    rest = rest.filter((number) => !acknowledged.has(number));
+    await starting;
   }
-  await sendAll(rig.dicomPort, rest, (number) => acknowledged.add(number));
-  assert.equal(acknowledged.size, INSTANCES);
-  const counts = await rig.quiet();
-  assert.equal(counts.held, 0);
-  assert.equal(counts.prepared, INSTANCES, JSON.stringify(counts));
-  assert.equal(counts.deliveries['cloud']?.['delivered'], INSTANCES);
-  const { studies } = (await (await fetch(`http://127.0.0.1:${rig.backend.port}/v1/studies`)).json()) as {
-    studies: { series: { images: unknown[] }[] }[];
+  await rig.start();
+}
+
+async function campaignOf(t: TestContext, count: number, env: Readonly<Record<string, string>> = {}) {
+  const rig = await startRig(t, { failures: BAD_DAY, destination: IMPATIENT, env });
+  return { rig, campaign: new Campaign(rig, count) };
+}
+
+const KILLS = LONG ? 100 : 10;
+
+test(`kill -9 at random moments, ${KILLS} times: every acknowledged instance is delivered, and safe`, async (t) => {
+  const { rig, campaign } = await campaignOf(t, KILLS * 30);
+  for (let round = 0; round < KILLS; round++) await interrupt(rig, campaign, 'SIGKILL');
+  await campaign.conclude();
+});
+
+const STOPS = LONG ? 20 : 2;
+
+test(`SIGTERM at random moments, ${STOPS} times: it ends with 0 and nothing is lost`, async (t) => {
+  const { rig, campaign } = await campaignOf(t, STOPS * 60);
+  for (let round = 0; round < STOPS; round++) await interrupt(rig, campaign, 'SIGTERM');
+  await campaign.conclude();
+});
+
+test('a store that another process locks: waited for, then refused as transient, then taken; nothing lost', async (t) => {
+  const { rig, campaign } = await campaignOf(t, 90);
+  const other = new DatabaseSync(join(rig.dataDir, 'lethe.db'));
+  t.after(() => other.close());
+  const sendLocked = async (instances: number, lockedMs: number) => {
+    other.exec('PRAGMA busy_timeout = 1000; BEGIN IMMEDIATE');
+    const sending = campaign.send(instances);
+    await sleep(lockedMs);
+    await rig.get('/healthz'); // what waits for the store blocks nothing else
+    other.exec('ROLLBACK');
+    await sending;
   };
-  const images = studies.flatMap(({ series }) => series.flatMap((one) => one.images));
-  assert.equal(images.length, INSTANCES);
-  assert.equal(everythingUnder(rig.backendDir).toString('latin1').includes(CANARY), false);
+  await sendLocked(30, 500);
+  assert.deepEqual([campaign.acknowledged.size, campaign.refusals.size], [30, 0]);
+  await sendLocked(60, 6500);
+  assert.deepEqual([...campaign.refusals.keys()].toSorted(), ['A702', 'HTTP 503 Retry-After']);
+  await campaign.conclude();
+});
+
+const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+
+test('a clock that jumps an hour back, a month ahead and back again, with restarts between: nothing lost, nothing stuck', {
+  skip: existsSync(FAKETIME) ? false : 'libfaketime is not installed (Debian package faketime)',
+}, async (t) => {
+  const file = join(tmpdir(), `lethe-time-${process.pid}`);
+  t.after(() => rmSync(file, { force: true }));
+  writeFileSync(file, '+0');
+  const { rig, campaign } = await campaignOf(t, 120, {
+    LD_PRELOAD: FAKETIME,
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_NO_CACHE: '1',
+    FAKETIME_DONT_FAKE_MONOTONIC: '1',
+  });
+  for (const jump of ['-3600', '+2592000', '-86400']) {
+    const sending = campaign.send();
+    await sleep(300);
+    writeFileSync(file, jump);
+    await sending;
+    await rig.kill('SIGKILL');
+    await rig.start();
+  }
+  await campaign.conclude();
 });

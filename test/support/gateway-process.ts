@@ -15,19 +15,29 @@ export interface RigOptions {
   /** Merged over the rig's own configuration, section by section. */
   readonly configuration?: Readonly<Record<string, unknown>>;
   readonly failures?: readonly OrderedFailure[];
+  /** Merged into the destination of images. */
+  readonly destination?: Readonly<Record<string, unknown>>;
+  /** Merged into the gateway's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Rig {
   readonly dir: string;
   readonly backendDir: string;
+  /** The gateway's. */
+  readonly dataDir: string;
   readonly backend: Backend;
   dicomPort: number;
   httpPort: number;
   log(): string;
+  /** Of the gateway that runs or ran last. */
+  readonly pid: number;
   start(): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<number | null>;
   /** GET on the gateway's HTTP port. */
   get<Answer>(path: string): Promise<Answer>;
+  /** POST without a body. */
+  post(path: string): Promise<void>;
   /** Resolves when nothing is received-and-waiting or owed any more, to these destinations or to any. */
   quiet(destinations?: readonly string[]): Promise<Flow>;
 }
@@ -62,6 +72,7 @@ export async function startRig(t: TestContext, options: RigOptions = {}): Promis
 class ProcessRig implements Rig {
   readonly dir: string;
   readonly backendDir: string;
+  readonly dataDir: string;
   readonly backend: Backend;
   readonly #options: RigOptions;
   #child: ChildProcess | undefined;
@@ -74,19 +85,21 @@ class ProcessRig implements Rig {
     this.backendDir = backendDir;
     this.backend = backend;
     this.#options = options;
+    const own = options.configuration?.['dataDir'];
+    this.dataDir = typeof own === 'string' ? own : join(dir, 'data');
     writeFileSync(join(dir, 'lethe.yaml'), JSON.stringify(this.#configuration()));
   }
 
   #configuration() {
     const url = `http://127.0.0.1:${this.backend.port}`;
     const own: Record<string, unknown> = {
-      dataDir: join(this.dir, 'data'),
+      dataDir: this.dataDir,
       dicom: { port: 0 },
       http: { port: 0 },
       batching: { idleSeconds: 0.3 },
       limits: { minFreeDiskBytes: '50MiB', retryBaseSeconds: 0.1, retryMaxSeconds: 1 },
       destinations: [
-        { name: 'cloud', type: 'image-api', url },
+        { name: 'cloud', type: 'image-api', url, ...this.#options.destination },
         { name: 'objects', type: 'stow-rs', url: `${url}/dicom-web`, accepts: 'non-images' },
       ],
     };
@@ -107,7 +120,7 @@ class ProcessRig implements Rig {
         '--config',
         join(this.dir, 'lethe.yaml'),
       ],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.#options.env } },
     );
     this.#child = child;
     let said = '';
@@ -129,8 +142,11 @@ class ProcessRig implements Rig {
       ready.resolve();
     });
     child.once('exit', (code) => ready.reject(new Error(`the gateway ended with ${code}: ${said.slice(-2000)}`)));
-    await ready.promise;
-    clearTimeout(timer);
+    await ready.promise.finally(() => clearTimeout(timer));
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
   }
 
   async kill(signal: NodeJS.Signals): Promise<number | null> {
@@ -149,6 +165,11 @@ class ProcessRig implements Rig {
     const response = await fetch(`http://127.0.0.1:${this.httpPort}${path}`);
     if (!response.ok) throw new Error(`${path}: ${response.status}`);
     return (await response.json()) as Answer;
+  }
+
+  async post(path: string): Promise<void> {
+    const response = await fetch(`http://127.0.0.1:${this.httpPort}${path}`, { method: 'POST' });
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
   }
 
   async quiet(destinations?: readonly string[]): Promise<Flow> {

@@ -17,6 +17,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   opj_decompress: 'libopenjp2-tools',
   python3: 'python3',
   strace: 'strace',
+  prlimit: 'util-linux',
 };
 
 export function findProgram(name: string): string | undefined {
