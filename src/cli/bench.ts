@@ -6,6 +6,7 @@ import { type Command, EXIT, flag, integerOption, JSON_OPTION, UsageError } from
 
 const BENCHES: Readonly<Record<string, string>> = {
   receive: 'receiving durably, beside DCMTK storescp and Orthanc',
+  listener: 'memory, leaks and answering times of the listener under load',
   deidentify: 'de-identifying files, beside pydicom, dcmodify and cp',
   decode: 'decoding frames, beside native decoders',
   render: 'rendering, beside dcm2pnm',
