@@ -25,6 +25,8 @@ export interface Hands {
   /** Before an instance is taken: delays it, answers otherwise, or throws. */
   complete?(request: StoreRequest): Promise<StoreResponse | undefined>;
   readonly commitment?: CommitmentReporter;
+  /** False: bytes are heard and forgotten. */
+  readonly keep?: boolean;
 }
 
 export interface Listener {
@@ -67,7 +69,7 @@ export async function startListener(
       const chunks: Buffer[] = [];
       return {
         write: (bytes: Uint8Array) => {
-          chunks.push(Buffer.from(bytes));
+          if (hands.keep !== false) chunks.push(Buffer.from(bytes));
           return hands.write?.(bytes) ?? true;
         },
         drained: async () => hands.drained?.(),

@@ -92,7 +92,7 @@ describe('F11: presentation contexts, PS3.8 Table 9-18', () => {
     assert.deepEqual(answers([offer], { preferredTransferSyntaxes: ['1.2.9', EXPLICIT_LITTLE] }), [EXPLICIT_LITTLE]);
   });
 
-  test('F13: private SOP classes and transfer syntaxes are accepted or refused by policy', () => {
+  test('S5, F13: private SOP classes and transfer syntaxes are accepted or refused by policy', () => {
     const offers: Proposal[] = [
       ['1.3.46.670589.5.0.1', IMPLICIT_LITTLE],
       [CT_IMAGE_STORAGE, '1.2.840.113619.5.2'],
@@ -134,7 +134,7 @@ describe('F14: user information, PS3.7 Annex D.3.3', () => {
     [5, 5],
     [100, 8],
   ] as const)
-    test(`a window of ${asked} is answered ${invoked}: zero is no limit, not a deadlock`, () => {
+    test(`S2: a window of ${asked} is answered ${invoked}: zero is no limit, not a deadlock`, () => {
       const asyncWindow = { invoked: asked, performed: 1 };
       assert.deepEqual(userInformation({ asyncWindow }).asyncWindow, { invoked, performed: 1 });
     });

@@ -1,8 +1,9 @@
 /** Foreign senders against the listener: DCMTK and Orthanc, plain and over TLS. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -195,6 +196,93 @@ describe('F26: DIMSE-TLS', { skip: skipWithoutProgram('storescu', 'echoscu'), ti
     assert.equal((await sender(scp.ports.tls)).code, 0);
     await Promise.all(hanging.map((socket) => (socket.closed ? undefined : once(socket, 'close'))));
     assert.equal(log.filter(({ event }) => event === 'tls.failed').length, 10);
+  });
+
+  test('a listener without a plain port is reached by TLS alone', async (context) => {
+    const { scp } = await startListener(context, { ...tlsOf('required'), port: undefined });
+    assert.equal(scp.ports.plain, 0);
+    const args = ['+tls', theirs.key, theirs.cert, '+cf', ours.cert, '-aec', 'LETHE', '127.0.0.1'];
+    assert.equal((await run('echoscu', [...args, String(scp.ports.tls)])).code, 0);
+    const plain = await run('echoscu', ['-to', '2', '-aec', 'LETHE', '127.0.0.1', String(scp.ports.tls)]);
+    assert.notEqual(plain.code, 0);
+  });
+
+  for (const [what, peer, accepted] of [
+    ['its fingerprint', (sha256: string) => ({ tlsFingerprint: sha256 }), true],
+    ['its alternative name', () => ({ aeTitle: 'STORESCU', tlsName: '127.0.0.1' }), true],
+    ['its whole subject', () => ({ tlsName: 'CN=modality' }), true],
+    ['another fingerprint', () => ({ tlsFingerprint: 'ab'.repeat(32) }), false],
+    ['another name', () => ({ tlsName: 'modality2' }), false],
+  ] as const)
+    test(`F15: a peer known by ${what} is ${accepted ? 'let in' : 'refused'}`, async (context) => {
+      const { fingerprint256 } = new X509Certificate(readFileSync(theirs.cert));
+      const { scp, stored } = await startListener(context, { ...tlsOf('required'), peers: [peer(fingerprint256)] });
+      const { code, output } = await sender(scp.ports.tls);
+      assert.equal(code === 0, accepted, output);
+      assert.equal(stored.length, accepted ? 3 : 0);
+    });
+
+  test('BCP 195 takes no finite-field Diffie-Hellman and no CBC; the Modified profile neither, and names CCM', async (context) => {
+    const made = await generate([{ name: 'commonName', value: 'ec' }], { keyType: 'ec', curve: 'P-256' });
+    const elliptic = { cert: join(folder, 'ec.pem'), key: join(folder, 'ec.key') };
+    writeFileSync(elliptic.cert, made.cert);
+    writeFileSync(elliptic.key, made.private);
+    const works = async (profile: 'bcp195' | 'bcp195-modified', pair: Pair, ciphers: string) => {
+      const { scp } = await startListener(context, { tls: { ...tlsOf('none').tls, ...pair, profile } });
+      const where = { port: scp.ports.tls ?? 0, host: '127.0.0.1', rejectUnauthorized: false };
+      const socket = connectTls({ ...where, maxVersion: 'TLSv1.2', ciphers: `${ciphers}@SECLEVEL=0` });
+      const ok = await once(socket, 'secureConnect').then(
+        () => true,
+        () => false,
+      );
+      socket.destroy();
+      return ok;
+    };
+    for (const profile of ['bcp195', 'bcp195-modified'] as const) {
+      assert.equal(await works(profile, ours, 'ECDHE-RSA-AES256-GCM-SHA384'), true);
+      assert.equal(await works(profile, ours, 'DHE-RSA-AES256-GCM-SHA384'), false);
+      assert.equal(await works(profile, ours, 'ECDHE-RSA-AES256-SHA384'), false);
+      assert.equal(await works(profile, elliptic, 'ECDHE-ECDSA-AES128-CCM'), profile === 'bcp195-modified');
+    }
+  });
+
+  test('storescu in its non-downgrading BCP 195 profile reaches both profiles', async (context) => {
+    for (const profile of ['bcp195', 'bcp195-modified'] as const) {
+      const { scp, stored } = await startListener(context, { tls: { ...tlsOf('required').tls, profile } });
+      const { code, output } = await sender(scp.ports.tls, '+py');
+      assert.equal(code, 0, output);
+      assert.equal(stored.length, 3);
+    }
+  });
+
+  test('a client that asks for a name gets the certificate of that name, others the first', async (context) => {
+    const other = await pair('other', 'research');
+    const serverNames = [{ name: 'Research.Hospital', ...other }];
+    const { scp } = await startListener(context, { tls: { ...tlsOf('none').tls, serverNames } });
+    const served = async (servername: string) => {
+      const where = { port: scp.ports.tls ?? 0, host: '127.0.0.1', rejectUnauthorized: false };
+      const socket = connectTls({ ...where, servername });
+      await once(socket, 'secureConnect');
+      const name = socket.getPeerCertificate().subject.CN;
+      socket.destroy();
+      return name;
+    };
+    assert.equal(await served('research.hospital'), 'research');
+    assert.equal(await served('elsewhere.hospital'), 'lethe');
+    assert.equal(await served(''), 'lethe');
+    const renewed = await pair('other', 'renewed');
+    assert.equal(renewed.cert, other.cert);
+    scp.reloadTls(Date.now());
+    assert.equal(await served('research.hospital'), 'renewed');
+  });
+
+  test('F4: a handshake that stops half-way ends by its deadline too', async (context) => {
+    const { scp, log } = await startListener(context, { ...tlsOf('none'), tlsHandshakeTimeoutMs: 300 });
+    const socket = connectTcp(scp.ports.tls ?? 0, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03])); // a ClientHello, begun
+    await once(socket, 'close');
+    assert.ok(log.some(({ event }) => event === 'tls.failed'));
   });
 
   test('a new certificate is served without a restart', async (context) => {

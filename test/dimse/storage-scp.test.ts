@@ -45,7 +45,7 @@ describe('association', TIMEOUT, () => {
       peer.destroy();
     });
 
-  test('F9: a handler without space rejects as transient, and the peer is let in when there is some', async (context) => {
+  test('S7, F9: a handler without space rejects as transient, and the peer is let in when there is some', async (context) => {
     let full = true;
     const admit = () => (full ? { result: 2, source: 3, reason: 1 } : undefined);
     const { port } = await startListener(context, {}, { admit });
@@ -56,7 +56,7 @@ describe('association', TIMEOUT, () => {
     await ScriptedPeer.associated(port);
   });
 
-  test('F15: a place is free again with the release, even where the peer keeps its socket open', async (context) => {
+  test('S6, F15: a place is free again with the release, even where the peer keeps its socket open', async (context) => {
     const { port, scp } = await startListener(context, { maxAssociations: 1 });
     const first = await ScriptedPeer.associated(port);
     assert.equal(scp.associationCount, 1);
@@ -242,7 +242,7 @@ describe('F8: ends of every kind', TIMEOUT, () => {
     ['A-RELEASE-RQ inside an instance', (peer) => peer.send(releaseRq())],
   ];
   for (const [what, end] of ends)
-    test(`${what}: what was stored stays, what was not complete leaves nothing`, async (context) => {
+    test(`S4, F8: ${what}: what was stored stays, what was not complete leaves nothing`, async (context) => {
       const { port, stored, aborted, scp, ended } = await startListener(context);
       const peer = await ScriptedPeer.associated(port, { contexts: [CT] });
       store(peer, 1);

@@ -9,7 +9,7 @@ import { startListener, until } from './listener.ts';
 import { ScriptedPeer } from './scripted-peer.ts';
 
 describe('messages', TIMEOUT, () => {
-  test('F6: one instance sent in every odd way is the same instance', async (context) => {
+  test('S1, F6: one instance sent in every odd way is the same instance', async (context) => {
     const { port, stored } = await startListener(context);
     const command = storeRq({ messageId: 1, sopInstanceUid: '1.2.1' });
     const data = Buffer.from(dataSet('1.2.1'));
@@ -140,7 +140,7 @@ describe('messages', TIMEOUT, () => {
       assert.ok(aborted.length <= 1);
     });
 
-  test('F20: what custody fails with is the status, and the data set is read away', async (context) => {
+  test('S7, F20: what custody fails with is the status, and the data set is read away', async (context) => {
     const { port, log } = await startListener(
       context,
       {},

@@ -1,4 +1,8 @@
-/** The rows below are PS3.8 Table 9-10 written out from the Standard: a column a state, `-` a blank cell. */
+/**
+ * The rows below are PS3.8 Table 9-10 written out: a column a state, `-` a blank cell. Compared cell by cell with two
+ * independent readings of the Standard: the transition table of pynetdicom (`fsm.py`, all 123 cells) and the state classes
+ * of dcm4che (`State.java`, what it takes of A-ASSOCIATE, P-DATA and A-RELEASE PDUs).
+ */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LetheError } from '../../src/core/errors.ts';
@@ -100,6 +104,48 @@ test('F8: a release collision depends on who asked for the association (AR-8)', 
   assert.equal(step('Sta7', 'Evt12', ACCEPTOR).next, 'Sta10');
   assert.deepEqual(step('Sta9', 'Evt14', REQUESTOR).effects, ['send A-RELEASE-RP']);
   assert.deepEqual(step('Sta10', 'Evt13', ACCEPTOR).effects, ['confirm A-RELEASE']);
+});
+
+/** PS3.8 Tables 9-6 to 9-9, in the words of `Effect`: what each action sends and tells, and whether it closes. */
+const WHAT: Readonly<Record<string, readonly string[]>> = {
+  'AE-1': ['connect'],
+  'AE-2': ['send A-ASSOCIATE-RQ'],
+  'AE-3': ['confirm A-ASSOCIATE (accept)'],
+  'AE-4': ['confirm A-ASSOCIATE (reject)', 'close'],
+  'AE-5': [],
+  'AE-6': ['indicate A-ASSOCIATE'],
+  'AE-7': ['send A-ASSOCIATE-AC'],
+  'AE-8': ['send A-ASSOCIATE-RJ'],
+  'DT-1': ['send P-DATA-TF'],
+  'DT-2': ['indicate P-DATA'],
+  'AR-1': ['send A-RELEASE-RQ'],
+  'AR-2': ['indicate A-RELEASE'],
+  'AR-3': ['confirm A-RELEASE', 'close'],
+  'AR-4': ['send A-RELEASE-RP'],
+  'AR-5': [],
+  'AR-6': ['indicate P-DATA'],
+  'AR-7': ['send P-DATA-TF'],
+  'AR-9': ['send A-RELEASE-RP'],
+  'AR-10': ['confirm A-RELEASE'],
+  'AA-1': ['send A-ABORT (user)'],
+  'AA-2': ['close'],
+  'AA-3': ['indicate A-ABORT', 'close'],
+  'AA-4': ['indicate A-P-ABORT'],
+  'AA-5': [],
+  'AA-6': [],
+  'AA-7': ['send A-ABORT (provider)'],
+  'AA-8': ['send A-ABORT (provider)', 'indicate A-P-ABORT'],
+};
+
+test('F2: every action sends and tells what Tables 9-6 to 9-9 say, and nothing else', () => {
+  for (const [name, expected] of Object.entries(WHAT)) {
+    const effects: readonly string[] = ACTIONS[name as keyof typeof ACTIONS].effects;
+    assert.deepEqual(
+      effects.filter((effect) => !effect.endsWith('ARTIM')),
+      expected,
+      name,
+    );
+  }
 });
 
 test('a request that the provider cannot take is rejected without asking the user (AE-6)', () => {

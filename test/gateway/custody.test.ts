@@ -20,7 +20,7 @@ import { NEGOTIATION } from '../dimse/listener.ts';
 
 const INSTANCE_BYTES_MAX = 10_000_000;
 
-async function start(context: TestContext, duplicates: 'refuse' | 'keep' = 'refuse') {
+async function start(context: TestContext, duplicates: 'refuse' | 'keep' | 'replace' = 'refuse') {
   const dataDir = mkdtempSync(join(tmpdir(), 'lethe-custody-'));
   const clock = systemClock;
   const spool = await LocalSpool.open({ dataDir, minFreeDiskBytes: 0 }, { clock, random: systemRandom });
@@ -101,7 +101,7 @@ describe('custody', { timeout: 10_000 }, () => {
     }
   });
 
-  test('F23: the same instance again is Success and nothing new; other content under its UID is 0111', async (context) => {
+  test('S8, F23: the same instance again is Success and nothing new; other content under its UID is 0111', async (context) => {
     const { accepted, scu, store } = await start(context);
     assert.equal((await scu.store(instance('1.2.1', 1000).operation)).status, 0);
     assert.equal((await scu.store(instance('1.2.1', 1000).operation)).status, 0);
@@ -118,6 +118,31 @@ describe('custody', { timeout: 10_000 }, () => {
     assert.equal((await scu.store(instance('1.2.1', 1000, 9).operation)).status, 0);
     assert.equal(accepted.length, 2);
   });
+
+  test('F23: where the policy says so it takes the place of what was not delivered yet', async (context) => {
+    const { accepted, scu, store } = await start(context, 'replace');
+    assert.equal((await scu.store(instance('1.2.1', 1000).operation)).status, 0);
+    assert.equal((await scu.store(instance('1.2.1', 1000, 9).operation)).status, 0);
+    const [first = '', second = ''] = accepted;
+    assert.equal((await store.instance(first))?.state, 'discarded');
+    assert.equal((await store.instance(second))?.state, 'received');
+    assert.equal((await scu.store(instance('1.2.1', 1000, 9).operation)).status, 0, 'a repetition is no other content');
+    assert.equal(accepted.length, 2);
+  });
+
+  for (const [policy, word] of [
+    ['refuse', 'refused'],
+    ['replace', 'replaced'],
+  ] as const)
+    test(`F23: both digests are on record where other content is ${word}`, async (context) => {
+      const { accepted, scu, store } = await start(context, policy);
+      const sent = [instance('1.2.1', 1000), instance('1.2.1', 1000, 9)];
+      for (const { operation } of sent) await scu.store(operation);
+      const [stored, offered] = sent.map(({ dataSet }) => createHash('sha256').update(dataSet).digest('hex'));
+      const history = await store.history(accepted[0] ?? '');
+      const note = history.find(({ event }) => event === 'instance.duplicate');
+      assert.equal(note?.detail, `other content ${word}: stored sha256:${stored} offered sha256:${offered}`);
+    });
 
   test('F25: an instance beyond the limit is refused and the association goes on', async (context) => {
     const { accepted, scu } = await start(context);
