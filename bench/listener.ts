@@ -67,7 +67,12 @@ async function memory({ port, pid }: Gateway, folder: string): Promise<Figure[]>
   rmSync(file);
   return [
     { name: 'resident before', value: before, unit: 'MB' },
-    { name: 'peak resident, 8 x 400 MB at once', value: statusOf(pid, 'VmHWM'), unit: 'MB', limit: RESIDENT_MEGABYTES_MAX },
+    {
+      name: 'peak resident, 8 x 400 MB at once',
+      value: statusOf(pid, 'VmHWM'),
+      unit: 'MB',
+      limit: RESIDENT_MEGABYTES_MAX,
+    },
     { name: 'rate meanwhile', value: (SENDERS * FRAMES * 0.5) / seconds, unit: 'MB/s' },
   ];
 }
