@@ -134,6 +134,8 @@ export class SqliteStore implements Store {
           );
         }
       }
+      // Prepared anew after all that is owed had arrived: nothing is owed any more.
+      this.#settle(id);
     });
   }
 

@@ -480,4 +480,16 @@ export function storeContract(name: string, open: OpenStore): void {
       ids,
     );
   });
+
+  contract('an instance that is prepared again after its delivery arrived is settled', async (store, clock) => {
+    const id = await prepared(store, 'a');
+    clock.advance(1000);
+    const [claimed] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+    await store.prepareAgain(id);
+    await store.settle([claimed?.delivery.id ?? 0], 'ok');
+    await store.markPrepared(id, output('a'), ['cloud']);
+    const [line] = await store.ledger({ limit: 1 });
+    assert.deepEqual([line?.delivered, line?.onTheWay], [1, 0]);
+    assert.equal((await store.erasable('received', clock.nowMs(), 10)).length, 1);
+  });
 }
