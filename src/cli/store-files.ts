@@ -4,10 +4,12 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { ByteSource } from '../core/bytes.ts';
+import { systemRandom } from '../core/clock.ts';
 import { type LetheError, toLetheError } from '../core/errors.ts';
 import { readDataSet } from '../dicom/data-set-reader.ts';
 import { openPart10, readFileMeta } from '../dicom/part10.ts';
-import { type ProposedContext, StorageScu, type StorageScuOptions } from '../dimse/storage-scu.ts';
+import { connectPatiently, type Patience } from '../dimse/patient-connect.ts';
+import type { ProposedContext, StorageScu, StorageScuOptions } from '../dimse/storage-scu.ts';
 
 export interface SendItem {
   readonly name: string;
@@ -33,6 +35,8 @@ interface Prepared {
 
 const CHUNK_BYTES = 256 * 1024;
 const CONTEXTS_MAX = 120;
+/** A receiver that is full for now is asked again for about a quarter of a minute. */
+const PATIENCE: Patience = { random: systemRandom, attemptsMax: 6, firstDelayMs: 500, delayMsMax: 8000 };
 const SOP_CLASS_UID = 0x00080016;
 const SOP_INSTANCE_UID = 0x00080018;
 
@@ -129,7 +133,7 @@ async function* storeGroup(
   let scu: StorageScu | undefined;
   for (const one of group) {
     try {
-      scu ??= await StorageScu.connect({ ...options, contexts: [...contexts.values()] });
+      scu ??= await connectPatiently({ ...options, contexts: [...contexts.values()] }, PATIENCE);
       yield await storeOne(scu, one);
     } catch (error) {
       const known = toLetheError(error);

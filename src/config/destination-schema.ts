@@ -91,6 +91,9 @@ const OwnRendering = Type.Object(
   strict,
 );
 
+/** A DIMSE status, hexadecimal; `x` stands for any digit. */
+const StatusPattern = Type.String({ pattern: '^[0-9a-fA-FxX]{4}$' });
+
 const OwnBatching = Type.Object(
   {
     by: Type.Optional(
@@ -232,6 +235,30 @@ export const Destination = Type.Union([
         default: 120,
         description: 'The longest wait for the answer to one C-STORE.',
       }),
+      maxOperations: Type.Integer({
+        minimum: 1,
+        maximum: 64,
+        default: 1,
+        description: 'C-STORE requests in progress at once on an association, where the peer grants them.',
+      }),
+      restSeconds: Type.Number({
+        minimum: 0,
+        maximum: 3600,
+        default: 30,
+        description: 'How long an association is kept for the next batch, alive by C-ECHO; 0 releases it after each.',
+      }),
+      statuses: Type.Optional(
+        Type.Object(
+          {
+            delivered: Type.Optional(
+              Type.Array(StatusPattern, { description: 'Statuses that are as good as stored.' }),
+            ),
+            retry: Type.Optional(Type.Array(StatusPattern, { description: 'Statuses after which it is sent again.' })),
+            hold: Type.Optional(Type.Array(StatusPattern, { description: 'Statuses after which a person must look.' })),
+          },
+          strict,
+        ),
+      ),
     },
     strict,
   ),

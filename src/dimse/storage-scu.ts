@@ -173,6 +173,16 @@ export class StorageScu {
     return this.#contexts;
   }
 
+  /** The association stands: it may be used for more. */
+  get usable(): boolean {
+    return this.#failure === undefined && this.#association.state === 'Sta6';
+  }
+
+  /** Requests that may be unanswered at once, as the peer granted (PS3.7 §D.3.3.3). */
+  get window(): number {
+    return this.#window;
+  }
+
   accepts(sopClassUid: string, transferSyntaxUid: string): boolean {
     return this.#contextFor(sopClassUid, transferSyntaxUid) !== undefined;
   }

@@ -51,6 +51,9 @@ export function destinationOf(configuration: DestinationConfiguration, context: 
         calledAeTitle: configuration.calledAeTitle,
         callingAeTitle: configuration.callingAeTitle ?? context.callingAeTitle,
         dimseTimeoutMs: configuration.timeoutSeconds * 1000,
+        operationsInvoked: configuration.maxOperations,
+        restMs: configuration.restSeconds * 1000,
+        ...(configuration.statuses === undefined ? {} : { statuses: configuration.statuses }),
         ...(configuration.tls === undefined ? {} : { tls: tlsOptions(configuration.tls, context) }),
         ...rateOf(configuration),
       });

@@ -35,3 +35,21 @@ for (const [status, expected] of STATUSES) {
     assert.ok((outcome.kind === 'failed' ? outcome.detail : outcome.receipt)?.includes(`${text}H`));
   });
 }
+
+test('F29: what a status means is policy of the destination: the first list that has it decides', () => {
+  const policy = { delivered: ['C2xx'], retry: ['0124', 'A9XX'], hold: ['A7xx', 'A900', 'C2FF'] };
+  const kinds = [0xc201, 0xc2ff, 0x0124, 0xa900, 0xa9ff, 0xa700, 0x0110].map((status) => {
+    const outcome = outcomeOfStoreStatus(status, policy);
+    return outcome.kind === 'failed' ? outcome.code : outcome.kind;
+  });
+  assert.deepEqual(kinds, [
+    'delivered',
+    'delivered',
+    'DELIVERY_BUSY',
+    'DELIVERY_BUSY',
+    'DELIVERY_BUSY',
+    'DELIVERY_REJECTED',
+    'DELIVERY_BUSY',
+  ]);
+  assert.equal(outcomeOfStoreStatus(0, policy).kind, 'delivered');
+});

@@ -1,6 +1,7 @@
 /**
  * Destination type `dicom`: C-STORE to a storage SCP (PS3.4 Annex B), one association a batch, with a presentation
- * context for each pair of SOP class and transfer syntax in it. Instances go as they are, in their own syntax.
+ * context for each pair of SOP class and transfer syntax in it. Between batches associations rest and are used again.
+ * Instances go as they are, in their own syntax.
  *
  * The status decides about its instance alone (`store-status.ts`). An association that breaks leaves its instance
  * ambiguous and the next one continues on a new association, so that an instance on which a peer breaks each time does
@@ -13,12 +14,13 @@ import { type ByteSource, rangeSource } from '../../core/bytes.ts';
 import { type ErrorCode, LetheError } from '../../core/errors.ts';
 import { readFileMeta } from '../../dicom/part10.ts';
 import { VERIFICATION } from '../../dimse/negotiation.ts';
+import { ScuPool } from '../../dimse/scu-pool.ts';
 import { type ProposedContext, StorageScu } from '../../dimse/storage-scu.ts';
 import { orAborted } from '../aborted.ts';
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../destination.ts';
 import { type FailedOutcome, outcomeOfError } from '../http-failure.ts';
 import { Pacer } from '../pacer.ts';
-import { outcomeOfStoreStatus } from '../store-status.ts';
+import { outcomeOfStoreStatus, type StatusPolicy } from '../store-status.ts';
 import { connectionOptionsOf, type TlsOptions } from '../tls.ts';
 
 export interface DicomOptions {
@@ -30,16 +32,26 @@ export interface DicomOptions {
   readonly connectTimeoutMs?: number;
   /** The longest wait for the answer to one C-STORE. */
   readonly dimseTimeoutMs?: number;
+  /** Requests in progress at once on an association, where the peer grants them. Default 1. */
+  readonly operationsInvoked?: number;
+  /** How long an association may rest for the next batch; 0: it is released after each. Default 30 s. */
+  readonly restMs?: number;
+  /** What the site wants done about a status, where that differs from `outcomeOfStoreStatus`. */
+  readonly statuses?: StatusPolicy;
   /** Of data sets, over all associations together. */
   readonly bytesPerSecond?: number;
 }
 
 /** Odd presentation context identifiers from 1 to 255 (PS3.8 §9.3.2.2). */
-const CONTEXTS_MAX = 128;
+const CONTEXTS_MAX = 127; // one more is for the C-ECHO that keeps an association alive
 const BREAKS_IN_A_ROW_MAX = 3;
 const SLICE_BYTES = 256 * 1024;
 /** A peer that does not agree to the release within this is aborted. */
 const RELEASE_TIMEOUT_MS = 5_000;
+const REST_MS = 30_000;
+/** More often than peers and firewalls find an association idle. */
+const KEEP_ALIVE_MS = 10_000;
+const RESTING_MAX = 4;
 const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
 
 const STOPPED: FailedOutcome = { kind: 'failed', code: 'DELIVERY_CONNECTION_LOST', detail: 'stopped' };
@@ -54,12 +66,17 @@ class Dicom implements Destination {
   readonly idempotent = true;
   readonly #options: DicomOptions;
   readonly #pacer: Pacer | undefined;
-  /** Associations on their way out. */
-  readonly #releasing = new Set<Promise<void>>();
+  readonly #pool: ScuPool;
 
   constructor(name: string, options: DicomOptions) {
     this.name = name;
     this.#options = options;
+    this.#pool = new ScuPool({
+      connect: (contexts, signal) => this.#connect(contexts, signal),
+      idleMs: options.restMs ?? REST_MS,
+      keepAliveMs: KEEP_ALIVE_MS,
+      restingMax: RESTING_MAX,
+    });
     this.#pacer = options.bytesPerSecond === undefined ? undefined : new Pacer(options.bytesPerSecond);
   }
 
@@ -80,28 +97,19 @@ class Dicom implements Destination {
 
   async probe(signal: AbortSignal): Promise<ErrorCode | undefined> {
     try {
-      const scu = await this.#connect(
+      const scu = await this.#pool.take(
         [{ abstractSyntax: VERIFICATION, transferSyntaxes: [IMPLICIT_LITTLE_ENDIAN] }],
         signal,
       );
-      const { status } = await orAborted(scu.echo(), signal).finally(() => this.#release(scu));
+      const { status } = await orAborted(scu.echo(), signal).finally(() => this.#pool.giveBack(scu));
       return status === 0 ? undefined : 'DELIVERY_BUSY';
     } catch (error) {
       return signal.aborted ? STOPPED.code : outcomeOfError(error).code;
     }
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#releasing);
-  }
-
-  /** Nobody waits for a peer that is slow to agree: every outcome is known. */
-  #release(scu: StorageScu): void {
-    const released = scu
-      .release()
-      .catch(() => scu.abort())
-      .finally(() => this.#releasing.delete(released));
-    this.#releasing.add(released);
+  close(): Promise<void> {
+    return this.#pool.close();
   }
 
   /**
@@ -116,24 +124,28 @@ class Dicom implements Destination {
     const { contexts, count } = contextsFor(batch.slice(outcomes.length));
     let scu: StorageScu;
     try {
-      scu = await this.#connect(contexts, signal);
+      scu = await this.#pool.take(contexts, signal);
     } catch (error) {
       return signal.aborted ? STOPPED : outcomeOfError(error);
     }
-    for (const instance of batch.slice(outcomes.length, outcomes.length + count)) {
-      const sent = await send(scu, instance, { signal, pacer: this.#pacer });
-      outcomes.push(sent.outcome);
-      if (sent.broken !== undefined) {
-        scu.abort();
-        return sent.broken;
-      }
-    }
-    this.#release(scu);
-    return undefined;
+    const { statuses } = this.#options;
+    let broken: FailedOutcome | undefined;
+    const share = batch.slice(outcomes.length, outcomes.length + count);
+    const sent = await inOrder(share, scu.window, async (instance) => {
+      if (broken !== undefined) return undefined; // it was not begun: it has no outcome yet
+      const one = await send(scu, instance, { signal, pacer: this.#pacer, statuses });
+      broken ??= one.broken;
+      return one.outcome;
+    });
+    outcomes.push(...sent.filter((outcome) => outcome !== undefined));
+    if (broken === undefined) this.#pool.giveBack(scu);
+    else scu.abort();
+    return broken;
   }
 
-  async #connect(contexts: readonly ProposedContext[], signal: AbortSignal): Promise<StorageScu> {
+  async #connect(contexts: readonly ProposedContext[], signal: AbortSignal | undefined): Promise<StorageScu> {
     const { tls, host, port, calledAeTitle, callingAeTitle, connectTimeoutMs, dimseTimeoutMs } = this.#options;
+    const { operationsInvoked } = this.#options;
     const connecting = StorageScu.connect({
       host,
       port,
@@ -144,9 +156,11 @@ class Dicom implements Destination {
       ...(tls === undefined ? {} : { tls: connectionOptionsOf(tls) }),
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       ...(dimseTimeoutMs === undefined ? {} : { dimseTimeoutMs }),
+      ...(operationsInvoked === undefined ? {} : { operationsInvoked }),
+      ...(signal === undefined ? {} : { signal }),
     });
     try {
-      return await orAborted(connecting, signal);
+      return await (signal === undefined ? connecting : orAborted(connecting, signal));
     } catch (error) {
       // An association that comes after all is not wanted any more.
       connecting.then(
@@ -167,7 +181,7 @@ interface Sent {
 async function send(
   scu: StorageScu,
   instance: DeliverableInstance,
-  { signal, pacer }: { signal: AbortSignal; pacer: Pacer | undefined },
+  { signal, pacer, statuses }: { signal: AbortSignal; pacer: Pacer | undefined; statuses: StatusPolicy | undefined },
 ): Promise<Sent> {
   let source: (ByteSource & { close(): void }) | undefined;
   let dataSet: ByteSource;
@@ -186,7 +200,7 @@ async function send(
     const paced = pacer === undefined ? chunks : pacer.through(chunks, signal);
     const operation = { sopClassUid, sopInstanceUid, transferSyntaxUid, dataSet: paced };
     const { status } = await orAborted(scu.store(operation), signal);
-    return { outcome: outcomeOfStoreStatus(status) };
+    return { outcome: outcomeOfStoreStatus(status, statuses) };
   } catch (error) {
     const failure = signal.aborted ? STOPPED : outcomeOfError(error);
     return failure.code === 'DIMSE_NO_CONTEXT' ? { outcome: failure } : { outcome: failure, broken: failure };
@@ -215,4 +229,19 @@ function* slices(source: ByteSource, signal: AbortSignal): Generator<Uint8Array>
     if (signal.aborted) throw new LetheError('DELIVERY_CONNECTION_LOST', { what: 'stopped' });
     yield source.read(position, SLICE_BYTES).slice();
   }
+}
+
+/** At most `window` at once, begun in order; the answers in the order of the items. */
+async function inOrder<Item, Answer>(
+  items: readonly Item[],
+  window: number,
+  work: (item: Item) => Promise<Answer>,
+): Promise<Answer[]> {
+  const answers = new Map<number, Answer>();
+  const queue = items.entries();
+  const lane = async () => {
+    for (const [index, item] of queue) answers.set(index, await work(item));
+  };
+  await Promise.all(Array.from({ length: Math.min(window, items.length) }, lane));
+  return [...answers].toSorted(([a], [b]) => a - b).map(([, answer]) => answer);
 }
