@@ -1,8 +1,8 @@
 /**
- * Decoding a frame in process, per codec, beside native programs on the same file where they are installed. A program's time
- * is its whole process less that of DCMTK's `dcmconv` copying the same decoded image: start, reading and writing are not
- * decoding. JPEG 2000 is measured inside of Python, where Pillow calls OpenJPEG with one thread (gdcmconv takes all cores).
- * Medians of one run.
+ * Decoding a frame in process, per codec, beside native programs on the same frames where they are installed. A program's
+ * time is its whole process less that of DCMTK's `dcmconv` copying the same decoded frames, over several frames: start,
+ * reading and writing are not decoding. JPEG 2000 is measured inside of Python, where Pillow calls OpenJPEG with one
+ * thread (gdcmconv takes all cores). Rounds of both alternate; medians of one run, after a warm-up.
  *
  *   node bench/decode.ts [--rounds N] [--json]
  */
@@ -55,20 +55,22 @@ function describe({ rows, columns, bits }: PhantomShape): ImageDescription {
   return { ...kind, ...layout, rows, columns, frames: 1 };
 }
 
-function part10(description: ImageDescription, uid: string, pixels: Uint8Array): Uint8Array {
+function part10(description: ImageDescription, uid: string, frames: readonly Uint8Array[]): Uint8Array {
+  const native = (): Uint8Array => Buffer.concat(frames);
   return buildPart10(
     [
       ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.7'],
       ['SOPInstanceUID', '2.25.1'],
       ['SamplesPerPixel', 1],
       ['PhotometricInterpretation', 'MONOCHROME2'],
+      ['NumberOfFrames', String(frames.length)],
       ['Rows', description.rows],
       ['Columns', description.columns],
       ['BitsAllocated', 16],
       ['BitsStored', description.bitsStored],
       ['HighBit', description.highBit],
       ['PixelRepresentation', 0],
-      uid === '' ? ['PixelData', 'OW', pixels] : ['PixelData', 'OB', { fragments: [new Uint8Array(0), pixels] }],
+      uid === '' ? ['PixelData', 'OW', native()] : ['PixelData', 'OB', { fragments: [new Uint8Array(0), ...frames] }],
     ],
     uid === '' ? {} : { transferSyntax: uid },
   );
@@ -86,23 +88,40 @@ for _ in range(int(sys.argv[2])):
 print(sorted(times)[len(times) // 2])
 `;
 
-function pillowMs(folder: string, rounds: number): number | undefined {
-  try {
-    const options = ['-c', PILLOW, join(folder, 'in.raw'), String(rounds)];
-    return Number(execFileSync('/usr/bin/python3', options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
-  } catch {
-    return undefined;
-  }
+/** Frames of a program's file, so that a small frame is not lost in the noise of starting a process. */
+const FRAMES_MIN = 2;
+const FRAME_PIXELS_MIN = 8_000_000;
+const WARM_UP_MS = 1500;
+/** Decodes of a round. */
+const REPEATS = 3;
+
+function pillowMs(folder: string): number {
+  const options = ['-c', PILLOW, join(folder, 'in.raw'), String(REPEATS)];
+  return Number(execFileSync('/usr/bin/python3', options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
 }
 
-async function nativeMs(folder: string, format: ForeignFormat, rounds: number): Promise<number | undefined> {
-  if (format === 'jpeg-2000') return pillowMs(folder, rounds);
+/** One measurement of the native decoder; undefined where it is not installed. */
+function peerOf(folder: string, format: ForeignFormat, frames: number): (() => Promise<number>) | undefined {
+  if (format === 'jpeg-2000') {
+    try {
+      pillowMs(folder);
+    } catch {
+      return undefined;
+    }
+    return async () => pillowMs(folder);
+  }
   const [program, ...options] = PEERS[format] ?? [''];
   if (program === '' || findProgram(program) === undefined || findProgram('dcmconv') === undefined) return undefined;
   const run = (name: string, ...rest: string[]) => execFileSync(name, rest, { stdio: 'ignore' });
   const [input, output, plain] = ['in.dcm', 'out.dcm', 'plain.dcm'].map((name) => join(folder, name));
-  const copying = await medianMs(rounds, () => run('dcmconv', plain ?? '', output ?? ''));
-  return (await medianMs(rounds, () => run(program, ...options, input ?? '', output ?? ''))) - copying;
+  return async () => {
+    const copying = await medianMs(1, () => run('dcmconv', plain ?? '', output ?? ''));
+    return ((await medianMs(1, () => run(program, ...options, input ?? '', output ?? ''))) - copying) / frames;
+  };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 async function measure(shape: PhantomShape, image: string, rounds: number): Promise<Row[]> {
@@ -111,16 +130,24 @@ async function measure(shape: PhantomShape, image: string, rounds: number): Prom
   try {
     const description = describe(shape);
     const pixels = phantom(shape);
-    writeFileSync(join(folder, 'plain.dcm'), part10(description, '', new Uint8Array(pixels.buffer)));
+    const frames = Math.max(FRAMES_MIN, Math.ceil(FRAME_PIXELS_MIN / pixels.length));
+    const repeated = (frame: Uint8Array) => Array.from({ length: frames }, () => frame);
+    writeFileSync(join(folder, 'plain.dcm'), part10(description, '', repeated(new Uint8Array(pixels.buffer))));
     for (const [format, uid] of FORMATS) {
       const stream = encodeForeign(format, pixels, description);
       writeFileSync(join(folder, 'in.raw'), stream);
-      writeFileSync(join(folder, 'in.dcm'), part10(description, uid, stream));
+      writeFileSync(join(folder, 'in.dcm'), part10(description, uid, repeated(stream)));
       const decode = await loadDecoder(syntax(uid));
-      decode(stream, description);
-      const ms = await medianMs(rounds, () => decode(stream, description));
-      const native = await nativeMs(folder, format, rounds);
-      rows.push({ image, codec: format, ms, ...(native !== undefined && { nativeMs: native, ratio: ms / native }) });
+      for (const end = performance.now() + WARM_UP_MS; performance.now() < end; ) decode(stream, description);
+      const peer = peerOf(folder, format, frames);
+      const times: { ours: number[]; native: number[] } = { ours: [], native: [] };
+      for (let round = 0; round < rounds; round++) {
+        times.ours.push(await medianMs(REPEATS, () => decode(stream, description)));
+        if (peer !== undefined) times.native.push(await peer());
+      }
+      const ms = median(times.ours);
+      const nativeMs = median(times.native);
+      rows.push({ image, codec: format, ms, ...(peer !== undefined && { nativeMs, ratio: ms / nativeMs }) });
     }
   } finally {
     rmSync(folder, { recursive: true });

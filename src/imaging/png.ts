@@ -22,6 +22,9 @@ const GREY = 0;
 const RGB = 2;
 const FILTER_UP = 2;
 
+/** What zlib writes into at once: a frame mostly fits, and pieces would have to be copied together. */
+const OUTPUT_BYTES = { least: 64 * 1024, most: 16 * 1024 * 1024 } as const;
+
 export function writePng(image: PngImage): Uint8Array {
   const { width, height, channels, samples, iccProfile } = image;
   const header = Buffer.alloc(13);
@@ -35,7 +38,9 @@ export function writePng(image: PngImage): Uint8Array {
       : [chunk('iCCP', Buffer.concat([Buffer.from('icc\0\0', 'latin1'), deflateSync(iccProfile)]))];
   // Nobody keeps a PNG that was made for a conversion, so it is not compressed.
   const level = iccProfile === undefined ? constants.Z_BEST_SPEED : constants.Z_NO_COMPRESSION;
-  const data = deflateSync(filterUp(image), { level, strategy: constants.Z_RLE });
+  const filtered = samples instanceof Uint16Array ? filterWords(image, samples) : filterBytes(image, samples);
+  const chunkSize = Math.min(OUTPUT_BYTES.most, Math.max(OUTPUT_BYTES.least, filtered.length));
+  const data = deflateSync(filtered, { level, strategy: constants.Z_RLE, memLevel: 9, chunkSize });
   return Buffer.concat([
     SIGNATURE,
     chunk('IHDR', header),
@@ -54,26 +59,31 @@ function chunk(type: string, data: Uint8Array): Buffer {
   return bytes;
 }
 
-/** Each byte less the one above it (§9.2), rows led by the filter's number; 16-bit samples big-endian. */
-function filterUp({ width, height, channels, samples }: PngImage): Uint8Array {
-  const rowBytes = width * channels * samples.BYTES_PER_ELEMENT;
-  const bytes = bigEndianBytes(samples);
+/** Each byte less the one above it (§9.2), rows led by the filter's number. */
+function filterBytes({ width, height, channels }: PngImage, bytes: Uint8Array): Uint8Array {
+  const rowBytes = width * channels;
   const filtered = new Uint8Array((rowBytes + 1) * height);
-  for (let row = 0; row < height; row++) {
-    let target = row * (rowBytes + 1);
-    const start = row * rowBytes;
+  filtered[0] = FILTER_UP;
+  filtered.set(bytes.subarray(0, rowBytes), 1);
+  for (let row = 1, at = rowBytes, target = rowBytes + 1; row < height; row++) {
     filtered[target++] = FILTER_UP;
-    if (row === 0) {
-      filtered.set(bytes.subarray(0, rowBytes), target);
-      continue;
-    }
-    for (let at = start; at < start + rowBytes; at++)
-      filtered[target++] = (bytes[at] ?? 0) - (bytes[at - rowBytes] ?? 0);
+    for (const end = at + rowBytes; at < end; at++) filtered[target++] = (bytes[at] ?? 0) - (bytes[at - rowBytes] ?? 0);
   }
   return filtered;
 }
 
-function bigEndianBytes(samples: Uint8Array | Uint16Array): Uint8Array {
-  const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
-  return samples.BYTES_PER_ELEMENT === 1 ? bytes : Buffer.from(bytes).swap16();
+/** As `filterBytes`, of 16-bit samples, which a PNG holds most significant byte first: both in one go. */
+function filterWords({ width, height, channels }: PngImage, words: Uint16Array): Uint8Array {
+  const rowWords = width * channels;
+  const filtered = new Uint8Array((rowWords * 2 + 1) * height);
+  for (let row = 0, at = 0, target = 0; row < height; row++) {
+    filtered[target++] = FILTER_UP;
+    for (const end = at + rowWords; at < end; at++) {
+      const word = words[at] ?? 0;
+      const above = row === 0 ? 0 : (words[at - rowWords] ?? 0);
+      filtered[target++] = (word >>> 8) - (above >>> 8);
+      filtered[target++] = word - above;
+    }
+  }
+  return filtered;
 }
