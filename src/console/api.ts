@@ -26,6 +26,10 @@ interface Asked {
 const PREFIX = '/api/v1';
 const LIST_MAX = 500;
 const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: LIST_MAX, default: 50 }));
+const FrameNumber = Type.Object(
+  { frame: Type.Optional(Type.Integer({ minimum: 1, maximum: 9_999_999, default: 1 })) },
+  { additionalProperties: false },
+);
 const Text = Type.Optional(Type.String({ maxLength: 64 }));
 
 export function registerApi(app: FastifyInstance, admin: GatewayAdmin, guard: Guard): void {
@@ -113,10 +117,7 @@ function overviewRoutes(admin: GatewayAdmin): Route[] {
       answer: ['image/jpeg', 'image/png'],
       access: 'view',
       summary: 'A rendered, de-identified frame.',
-      query: Type.Object(
-        { frame: Type.Optional(Type.Integer({ minimum: 1, maximum: 9_999_999, default: 1 })) },
-        { additionalProperties: false },
-      ),
+      query: FrameNumber,
       run: async ({ params, query, reply }) => {
         const image = await admin.preview(idOf(params), Number(query['frame'] ?? 1));
         if (image === undefined) throw new LetheError('HTTP_NOT_FOUND');
@@ -153,6 +154,20 @@ function actionRoutes(admin: GatewayAdmin): Route[] {
 
 function identifiedRoutes(admin: GatewayAdmin): Route[] {
   return [
+    {
+      method: 'get',
+      path: `${PREFIX}/instances/:id/received-preview`,
+      operationId: 'receivedPreview',
+      answer: ['image/png'],
+      access: 'identified',
+      summary: 'A frame as it was received, to decide about a held instance. May show names; each use is audited.',
+      query: FrameNumber,
+      run: async ({ params, query, reply }, principal) => {
+        const bytes = await admin.receivedPreview(idOf(params), Number(query['frame'] ?? 1), principal.name);
+        if (bytes === undefined) throw new LetheError('HTTP_NOT_FOUND');
+        return reply.type('image/png').header('cache-control', 'no-store').send(Buffer.from(bytes));
+      },
+    },
     {
       method: 'get',
       path: `${PREFIX}/instances/:id/explain`,

@@ -297,38 +297,50 @@ export const ERRORS = {
   IMAGING_SYNTAX_UNSUPPORTED: {
     blame: 'peer',
     disposition: 'hold',
+    httpStatus: 422,
     message: 'There is no decoder for this transfer syntax.',
   },
   IMAGING_PIXEL_DATA_MISSING: {
     blame: 'peer',
     disposition: 'hold',
+    httpStatus: 422,
     message: 'The instance declares an image but has no pixel data, or fewer frames than it declares.',
   },
   IMAGING_DESCRIPTION_INVALID: {
     blame: 'peer',
     disposition: 'hold',
+    httpStatus: 422,
     message: 'The image attributes contradict each other or the limits.',
   },
   IMAGING_CODESTREAM_INVALID: {
     blame: 'peer',
     disposition: 'hold',
+    httpStatus: 422,
     message: 'A compressed frame is damaged, truncated, or contradicts the image attributes.',
   },
   IMAGING_TIMEOUT: {
     blame: 'peer',
     disposition: 'hold',
+    httpStatus: 422,
     message: 'A frame took longer to decode than the limit; it is probably damaged.',
   },
-  IMAGING_TOO_LARGE: { blame: 'peer', disposition: 'hold', message: 'The image is larger than the limit.' },
+  IMAGING_TOO_LARGE: {
+    blame: 'peer',
+    disposition: 'hold',
+    httpStatus: 422,
+    message: 'The image is larger than the limit.',
+  },
   IMAGING_UNREPRESENTABLE: {
     blame: 'operator',
     disposition: 'hold',
+    httpStatus: 422,
     message:
       'The backend contract cannot express this image (its rescale slope is not an integer of at least 1); see onUnrepresentable.',
   },
   IMAGING_REDACTION_FAILED: {
     blame: 'peer',
     disposition: 'hold',
+    httpStatus: 422,
     message: 'Regions of the image could not be blanked.',
   },
 

@@ -22,6 +22,7 @@ import type {
 } from './admin.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { customerKey } from './keys.ts';
+import type { Look } from './look.ts';
 import { mainManifest } from './manifests.ts';
 import type { Metrics, Observed } from './metrics.ts';
 import type { Receiver } from './receive.ts';
@@ -37,6 +38,8 @@ export interface AdminDeps {
   readonly scp: () => StorageScp | undefined;
   /** There may be something to process or to send. */
   readonly wake: () => void;
+  /** Renders a frame of what was received. */
+  readonly look: Look;
   readonly explainWith: {
     readonly profile: string;
     /** That sources pick, by name. */
@@ -178,6 +181,13 @@ export class AdminFace implements GatewayAdmin {
     } finally {
       source.close();
     }
+  }
+
+  async receivedPreview(id: InstanceId, frame: number, by: string): Promise<Uint8Array | undefined> {
+    const row = await this.#deps.store.instance(id);
+    if (row?.location === undefined) return undefined;
+    await this.#deps.store.note('instance.viewed', `frame ${frame} by ${by}`, id);
+    return this.#deps.look({ location: row.location, frame });
   }
 
   receive(bytes: AsyncIterable<Uint8Array>, from: ReceiveOrigin): Promise<ReceiveResult> {

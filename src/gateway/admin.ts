@@ -92,6 +92,12 @@ export interface GatewayAdmin {
   /** A rendered, de-identified frame (1-based) of a prepared instance. */
   preview(id: InstanceId, frame: number): Promise<{ bytes: Uint8Array; mediaType: string } | undefined>;
   /**
+   * A frame (1-based) as it was received, as PNG: what the person who decides about a held instance has to see. May show
+   * identifying text: only for whoever may see it; each use is audited.
+   * @throws IMAGING_* where it cannot be rendered, HTTP_TOO_BUSY while others look
+   */
+  receivedPreview(id: InstanceId, frame: number, by: string): Promise<Uint8Array | undefined>;
+  /**
    * Takes custody of one Part 10 file whose bytes are streamed in. Resolves after it is durable.
    */
   receive(bytes: AsyncIterable<Uint8Array>, from: ReceiveOrigin): Promise<ReceiveResult>;

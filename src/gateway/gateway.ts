@@ -28,6 +28,7 @@ import { FolderSource } from './folder-source.ts';
 import { compileRules } from './inspect.ts';
 import { defaultKeyPath, loadOrMakeKey } from './keys.ts';
 import { listenerEvents } from './listener-events.ts';
+import { lookInto } from './look.ts';
 import { Metrics } from './metrics.ts';
 import { PrepareLoop } from './prepare.ts';
 import type { ProcessJob, ProcessOutcome } from './process-job.ts';
@@ -91,6 +92,7 @@ export class Gateway {
       host: configuration.dicom.host,
       scp: () => scp,
       wake: () => parts.prepare.wake(),
+      look: lookInto({ dataDir: configuration.dataDir, logger: options.logger }),
       explainWith: { profile: parts.profile, profiles: pickedProfiles(options), key: parts.key },
     });
     parts.observe = () => admin.observe();

@@ -182,6 +182,33 @@ test('identified values are for a named user with the privacy role, whose name g
   assert.deepEqual(by, ['petra']);
 });
 
+test('a frame as it was received is for a named user with the privacy role, whose name goes on record', async (t) => {
+  const looks: unknown[] = [];
+  const face = leaky({
+    receivedPreview: async (...asked) => {
+      looks.push(asked);
+      return Uint8Array.of(0x89, 0x50);
+    },
+  });
+  const users = [
+    { name: 'petra', role: 'privacy', passwordHash: await hashPassword('right') },
+    { name: 'vera', role: 'viewer', passwordHash: await hashPassword('right') },
+  ] as const;
+  const url = await serve(t, face, { users });
+  const path = `${url}/api/v1/instances/${ID}/received-preview?frame=2`;
+  const as = (name: string) => ({
+    headers: { authorization: `Basic ${Buffer.from(`${name}:right`).toString('base64')}` },
+  });
+  assert.equal((await fetch(path)).status, 401);
+  assert.equal((await fetch(path, as('vera'))).status, 403);
+  const open = await serve(t, face);
+  assert.equal((await fetch(`${open}/api/v1/instances/${ID}/received-preview`)).status, 403, 'loopback without users');
+  const answer = await fetch(path, as('petra'));
+  assert.equal(answer.headers.get('content-type'), 'image/png');
+  assert.equal(answer.headers.get('cache-control'), 'no-store');
+  assert.deepEqual(looks, [[ID, 2, 'petra']]);
+});
+
 interface OpenApi {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
@@ -204,6 +231,7 @@ test('the OpenAPI document describes every route: parameters, answers, a name of
     'get /api/v1/instances/{id}',
     'get /api/v1/instances/{id}/explain',
     'get /api/v1/instances/{id}/preview',
+    'get /api/v1/instances/{id}/received-preview',
     'get /api/v1/ledger',
     'get /api/v1/status',
     'get /healthz',

@@ -27,6 +27,7 @@ export function admin(received: Received[] = [], ...results: ReceiveResult[]): G
     discard: unused,
     explain: unused,
     preview: async () => undefined,
+    receivedPreview: unused,
     metrics: async () => 'lethe_up 1\n',
     receive: async (bytes, from) => {
       const chunks = [];
