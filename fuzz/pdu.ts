@@ -4,12 +4,15 @@
  *
  *   node fuzz/pdu.ts [--seconds 10] [--seed 1] [--runs N]
  *
+ * Seeds are PDUs built from the Standard and what real senders wrote (`fuzz/corpus/pdu`). Command sets are also damaged by
+ * themselves, or most damage would end in the PDU around them.
+ *
  * For each input: reading ends in tokens or in a typed DIMSE error; the tokens do not depend on how the bytes were split;
  * no slice is longer than what was pushed; a control PDU that was read and written again reads the same; no input takes
  * long. A failure is saved and named; exit 1.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -26,6 +29,7 @@ import {
   associateRj,
   associateRq,
   CT_IMAGE_STORAGE,
+  commandSet,
   counted,
   EXPLICIT_LITTLE,
   echoRq,
@@ -54,7 +58,38 @@ function dice(seed: number): (limit: number) => number {
   };
 }
 
+const CORPUS = globSync('corpus/pdu/*.bin', { cwd: import.meta.dirname }).toSorted();
+
+const COMMANDS: readonly Buffer[] = [
+  echoRq(1),
+  storeRq({
+    messageId: 7,
+    sopInstanceUid: '1.2.3',
+    further: [
+      [0x1030, 'AE', 'MOVER'],
+      [0x1031, 'US', 9],
+    ],
+  }),
+  commandSet([
+    [0x0003, 'UI', '1.2.840.10008.1.20.1'],
+    [0x0100, 'US', 0x0130],
+    [0x0110, 'US', 3],
+    [0x0800, 'US', 1],
+    [0x1001, 'UI', '1.2.840.10008.1.20.1.1'],
+    [0x1008, 'US', 1],
+  ]),
+  commandSet([
+    [0x0100, 'US', 0x8001],
+    [0x0120, 'US', 3],
+    [0x0800, 'US', 0x0101],
+    [0x0900, 'US', 0xa900],
+    [0x0901, 'AT', 0x00080018],
+    [0x0902, 'LO', 'because'],
+  ]),
+];
+
 const SEEDS: readonly Buffer[] = [
+  ...CORPUS.map((file) => readFileSync(join(import.meta.dirname, file))),
   associateRq({ contexts: [[1, CT_IMAGE_STORAGE, [EXPLICIT_LITTLE, '1.2']]] }),
   associateRq({
     user: [
@@ -75,13 +110,13 @@ const SEEDS: readonly Buffer[] = [
   pData([{ id: 3, command: true, last: true, data: echoRq(2) }]),
 ];
 
-function mutated(roll: (limit: number) => number): Buffer {
+function mutated(roll: (limit: number) => number, seeds: readonly Buffer[], count: number): Buffer {
   const pick = <T>(list: readonly T[]): T => {
     const chosen = list[roll(list.length)];
     assert.ok(chosen !== undefined);
     return chosen;
   };
-  let bytes = Buffer.concat(Array.from({ length: 1 + roll(3) }, () => pick(SEEDS)));
+  let bytes = Buffer.concat(Array.from({ length: 1 + roll(count) }, () => pick(seeds)));
   for (let edits = roll(5); edits >= 0; edits--) {
     const at = roll(bytes.length);
     const kind = roll(4);
@@ -133,6 +168,15 @@ function reparsed(command: ReturnType<typeof parseCommand>): void {
   assert.equal(again.messageId, command.messageId);
 }
 
+/** A damaged command set alone, as the data of a PDV that is whole. */
+function checkCommand(bytes: Buffer): void {
+  try {
+    reparsed(parseCommand(bytes));
+  } catch (error) {
+    assert.ok(error instanceof LetheError && error.code === 'DIMSE_COMMAND_MALFORMED', String(error));
+  }
+}
+
 function check(input: Buffer, cut: number): void {
   const whole = outcome([input]);
   const split = outcome([input.subarray(0, cut), input.subarray(cut)]);
@@ -163,10 +207,12 @@ const endMs = performance.now() + Number(values.seconds) * 1000;
 const runsMax = values.runs === undefined ? Number.POSITIVE_INFINITY : Number(values.runs);
 let runs = 0;
 for (; runs < runsMax && performance.now() < endMs; runs++) {
-  const input = mutated(roll);
+  const alone = roll(4) === 0;
+  const input = alone ? mutated(roll, COMMANDS, 1) : mutated(roll, SEEDS, 3);
   const startMs = performance.now();
   try {
-    check(input, roll(input.length + 1));
+    if (alone) checkCommand(input);
+    else check(input, roll(input.length + 1));
     assert.ok(performance.now() - startMs < INPUT_MS_MAX, 'the input took long');
   } catch (error) {
     const path = join(mkdtempSync(join(tmpdir(), 'lethe-fuzz-')), 'input.bin');
