@@ -20,6 +20,7 @@ export const VERBS: Readonly<Record<string, VerbEntry>> = {
   convert: verb('render frames to JPEG or PNG without de-identifying', () => import('./convert.ts')),
   echo: verb('C-ECHO a peer', () => import('./echo.ts')),
   send: verb('C-STORE files to a peer', () => import('./send.ts')),
+  pull: verb('pull the studies of a list from an archive', () => import('./pull.ts')),
   status: verb('the ledger, the queue and what is held, on one screen', () => import('./status.ts')),
   queue: verb('list, show, retry, hold, release or discard instances', () => import('./queue.ts')),
   profile: verb('compare what two profiles would do', () => import('./profile.ts')),

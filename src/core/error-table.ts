@@ -135,6 +135,16 @@ export const ERRORS = {
     disposition: 'ambiguous',
     message: 'A timer of the upper layer or of DIMSE expired.',
   },
+  DIMSE_QUERY_FAILED: {
+    blame: 'destination',
+    disposition: 'hold',
+    message: 'The archive answered a query with a failure; its status is in the detail.',
+  },
+  DIMSE_ANSWER_UNREADABLE: {
+    blame: 'destination',
+    disposition: 'hold',
+    message: 'An answer of the archive to a query cannot be read.',
+  },
   DIMSE_NO_CONTEXT: {
     blame: 'destination',
     disposition: 'hold',
@@ -396,6 +406,13 @@ export const ERRORS = {
     disposition: 'reject',
     httpStatus: 400,
     message: 'The DICOMDIR names a file that is not there; the others were taken. Copy the medium again.',
+  },
+
+  // pull
+  PULL_LIST_INVALID: {
+    blame: 'operator',
+    disposition: 'reject',
+    message: 'The list of studies to pull cannot be used; the line and what is wrong with it are in the detail.',
   },
 
   // delivery

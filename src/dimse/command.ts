@@ -10,6 +10,12 @@ import { LetheError } from '../core/errors.ts';
 export const COMMAND = {
   'C-STORE-RQ': 0x0001,
   'C-STORE-RSP': 0x8001,
+  'C-GET-RQ': 0x0010,
+  'C-GET-RSP': 0x8010,
+  'C-FIND-RQ': 0x0020,
+  'C-FIND-RSP': 0x8020,
+  'C-MOVE-RQ': 0x0021,
+  'C-MOVE-RSP': 0x8021,
   'C-ECHO-RQ': 0x0030,
   'C-ECHO-RSP': 0x8030,
   'C-CANCEL-RQ': 0x0fff,
@@ -61,6 +67,12 @@ export interface CommandSet {
   readonly actionTypeId?: number;
   readonly moveOriginatorAeTitle?: string;
   readonly moveOriginatorMessageId?: number;
+  readonly moveDestination?: string;
+  /** Sub-operations of C-GET and C-MOVE (PS3.7 §9.1.3.1, §9.1.4.1). */
+  readonly remainingSubOperations?: number;
+  readonly completedSubOperations?: number;
+  readonly failedSubOperations?: number;
+  readonly warningSubOperations?: number;
 }
 
 export const NO_DATA_SET = 0x0101;
@@ -78,6 +90,7 @@ const FIELDS: readonly (readonly [number, Kind, keyof CommandSet])[] = [
   [0x0100, 'US', 'commandField'],
   [0x0110, 'US', 'messageId'],
   [0x0120, 'US', 'messageIdBeingRespondedTo'],
+  [0x0600, 'AE', 'moveDestination'],
   [0x0700, 'US', 'priority'],
   [0x0800, 'US', 'dataSetType'],
   [0x0900, 'US', 'status'],
@@ -87,6 +100,10 @@ const FIELDS: readonly (readonly [number, Kind, keyof CommandSet])[] = [
   [0x1001, 'UI', 'requestedSopInstanceUid'],
   [0x1002, 'US', 'eventTypeId'],
   [0x1008, 'US', 'actionTypeId'],
+  [0x1020, 'US', 'remainingSubOperations'],
+  [0x1021, 'US', 'completedSubOperations'],
+  [0x1022, 'US', 'failedSubOperations'],
+  [0x1023, 'US', 'warningSubOperations'],
   [0x1030, 'AE', 'moveOriginatorAeTitle'],
   [0x1031, 'US', 'moveOriginatorMessageId'],
 ];

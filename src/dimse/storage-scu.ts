@@ -361,7 +361,7 @@ function stopped(): LetheError {
 }
 
 /** PS3.8 §7.1.1. One presentation context an abstract syntax and transfer syntax that is proposed. */
-function requestOf(options: StorageScuOptions): AssociateRq {
+export function requestOf(options: StorageScuOptions): AssociateRq {
   const contexts: PresentationContextRq[] = options.contexts
     .slice(0, CONTEXTS_MAX)
     .map(({ abstractSyntax, transferSyntaxes }, index) => ({ id: index * 2 + 1, abstractSyntax, transferSyntaxes }));
@@ -383,7 +383,7 @@ function requestOf(options: StorageScuOptions): AssociateRq {
   };
 }
 
-function opened(socket: Socket, tls: boolean): Promise<void> {
+export function opened(socket: Socket, tls: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error) =>
       reject(
@@ -402,7 +402,7 @@ function opened(socket: Socket, tls: boolean): Promise<void> {
   });
 }
 
-function endError(end: AssociationEnd): LetheError {
+export function endError(end: AssociationEnd): LetheError {
   if (end.error !== undefined) return end.error;
   return new LetheError('DIMSE_ASSOCIATION_ABORTED', { kind: end.kind, source: end.source, reason: end.reason });
 }

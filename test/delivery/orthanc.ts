@@ -18,6 +18,8 @@ export function skipWithoutOrthanc(): string | false {
 }
 
 export interface Orthanc {
+  /** Its own REST API. */
+  readonly url: string;
   /** Its DICOMweb root. */
   readonly dicomWeb: string;
   readonly dicomPort: number;
@@ -28,7 +30,8 @@ export interface Orthanc {
   kill(): Promise<void>;
 }
 
-export async function startOrthanc(): Promise<Orthanc> {
+/** `more`: keys of Orthanc's own configuration. */
+export async function startOrthanc(more: Readonly<Record<string, unknown>> = {}): Promise<Orthanc> {
   const folder = mkdtempSync(join(tmpdir(), 'lethe-orthanc-'));
   const [httpPort, dicomPort] = [await freePort(), await freePort()];
   const configuration = {
@@ -45,6 +48,7 @@ export async function startOrthanc(): Promise<Orthanc> {
     OverwriteInstances: false,
     Plugins: [PLUGIN],
     DicomWeb: { Enable: true, Root: '/dicom-web/' },
+    ...more,
   };
   writeFileSync(join(folder, 'orthanc.json'), JSON.stringify(configuration));
   const child = spawn(findProgram('Orthanc') ?? 'Orthanc', [join(folder, 'orthanc.json')], {
@@ -55,6 +59,7 @@ export async function startOrthanc(): Promise<Orthanc> {
   await answering(`${url}/system`, child);
   const json = async (path: string, init: RequestInit = {}) => JSON.parse(await (await fetch(url + path, init)).text());
   return {
+    url,
     dicomWeb: `${url}/dicom-web`,
     dicomPort,
     instances: () => json('/instances'),
