@@ -21,7 +21,6 @@ const STORED: Readonly<Record<string, number>> = {
 
 const OPTIONS = {
   negotiation: { ...NEGOTIATION, furtherSopClasses: new Set(['1.2.840.10008.1.20.1']) },
-  timers: { artimTimeoutMs: 1000, dimseTimeoutMs: 500, idleTimeoutMs: 500 },
   maxAssociations: 1000,
   maxAssociationsPerPeer: 1000,
 };
@@ -34,7 +33,7 @@ function pdusOf(bytes: Buffer): number[] {
 }
 
 async function replay(context: TestContext, bytes: Buffer, pieceBytes: number) {
-  const listener = await startListener(context, { ...OPTIONS, timers: {} });
+  const listener = await startListener(context, OPTIONS);
   const peer = await ScriptedPeer.connect(listener.port);
   for (let at = 0; at < bytes.length; at += pieceBytes) {
     peer.send(bytes.subarray(at, at + pieceBytes));
@@ -74,7 +73,7 @@ describe('F25: a length that is wrong', TIMEOUT, () => {
         damaged.writeUInt32BE(length, start + 2);
         const before = stored.length;
         const peer = await ScriptedPeer.connect(port);
-        peer.send(damaged);
+        peer.socket.end(damaged);
         await peer.closed();
         await until(() => scp.associationCount === 0);
         assert.ok(stored.length - before >= (storedBefore[index] ?? 0), `length ${length}`);
