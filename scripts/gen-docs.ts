@@ -8,8 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { parseConfiguration } from '../src/config/load.ts';
 import { ConfigurationSchema } from '../src/config/schema.ts';
 import { ERRORS } from '../src/core/errors.ts';
-import { conformanceStatement } from '../src/dimse/conformance.ts';
-import { scpOptions } from '../src/gateway/scp-options.ts';
+import { conformanceStatement } from '../src/gateway/conformance.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -112,7 +111,8 @@ export function errorsPage(): string {
 
 /** The statement of the default configuration; `lethe conformance` prints that of a site. */
 export function conformancePage(): string {
-  return `${conformanceStatement(scpOptions(parseConfiguration('{}', 'defaults', {}))).trimEnd()}\n`;
+  const configuration = parseConfiguration('{}', 'defaults', {});
+  return conformanceStatement({ configuration, baseDir: ROOT });
 }
 
 const PAGES: readonly (readonly [path: string, make: () => string])[] = [

@@ -1,7 +1,6 @@
 /** `lethe conformance`: the DICOM Conformance Statement (PS3.2) of a configuration. */
 import { loadConfiguration } from '../config/load.ts';
-import { conformanceStatement } from '../dimse/conformance.ts';
-import { scpOptions } from '../gateway/scp-options.ts';
+import { conformanceStatement } from '../gateway/conformance.ts';
 import { CONFIG_OPTION, type Command, EXIT, textOption } from './command.ts';
 
 export const command: Command = {
@@ -10,8 +9,8 @@ export const command: Command = {
   usage: '[--config FILE]',
   options: { config: CONFIG_OPTION },
   async run({ options, cwd, env, terminal }) {
-    const { configuration } = loadConfiguration({ path: textOption(options, 'config'), cwd, env });
-    terminal.out(conformanceStatement(scpOptions(configuration)));
+    const loaded = loadConfiguration({ path: textOption(options, 'config'), cwd, env });
+    terminal.out(conformanceStatement(loaded).trimEnd());
     return EXIT.success;
   },
 };

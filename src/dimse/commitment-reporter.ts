@@ -34,9 +34,8 @@ export interface ReporterOptions {
 /** Reports on the association of the request; false where it is over or the peer did not confirm. */
 export type SameAssociation = (transaction: CommitmentTransaction, result: CommitmentResult) => Promise<boolean>;
 
-const ATTEMPTS_MAX = 30;
-const FIRST_DELAY_MS = 5_000;
-const DELAY_MS_MAX = 30 * 60_000;
+/** How often and at what distance a report is repeated, where the options say nothing else. */
+export const REPORTING = { attemptsMax: 30, firstDelayMs: 5_000, delayMsMax: 30 * 60_000 } as const;
 
 export class CommitmentReporter {
   readonly #ledger: CommitmentLedger;
@@ -109,14 +108,15 @@ export class CommitmentReporter {
   async #failed(transaction: CommitmentTransaction, attempt: number, error: LetheError): Promise<void> {
     const { transactionUid } = transaction;
     this.#logger.log('warn', 'commitment.deferred', { transaction: transactionUid, attempt, code: error.code });
-    if (attempt < (this.#options.attemptsMax ?? ATTEMPTS_MAX)) this.#later(transaction, undefined, attempt + 1);
+    if (attempt < (this.#options.attemptsMax ?? REPORTING.attemptsMax))
+      this.#later(transaction, undefined, attempt + 1);
     else await this.#ledger.settle(transaction, 'given up').catch(() => undefined);
   }
 
   #later(transaction: CommitmentTransaction, same: SameAssociation | undefined, attempt: number): void {
     if (this.#stopped) return;
-    const first = this.#options.firstDelayMs ?? FIRST_DELAY_MS;
-    const delayMs = Math.min(this.#options.delayMsMax ?? DELAY_MS_MAX, first * 2 ** (attempt - 1));
+    const first = this.#options.firstDelayMs ?? REPORTING.firstDelayMs;
+    const delayMs = Math.min(this.#options.delayMsMax ?? REPORTING.delayMsMax, first * 2 ** (attempt - 1));
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       this.#run(transaction, same, attempt);

@@ -35,3 +35,12 @@ test('every rule of docs/requirements.md is held by a test of its name', () => {
 test('every rule that a test of the listener names is in docs/requirements.md', () => {
   for (const [rule, files] of namedByTests()) assert.ok(rules.includes(rule), `${rule} in ${files.join(', ')}`);
 });
+
+test('the sections of CONFORMANCE.md that rules point to exist', () => {
+  const headings = [...readFileSync(join(ROOT, 'CONFORMANCE.md'), 'utf8').matchAll(/^#{2,3} ([0-9.]+) /gm)].map(
+    ([, number]) => number,
+  );
+  const text = readFileSync(join(ROOT, 'docs/requirements.md'), 'utf8');
+  for (const [, rule, section = ''] of text.matchAll(/^\| (F\d+) \|.*\| ([0-9.]*) ?\|$/gm))
+    if (section !== '') assert.ok(headings.includes(section), `${rule}: ${section}`);
+});

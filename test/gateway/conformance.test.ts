@@ -1,0 +1,69 @@
+/** The statement as a whole: what is configured is what is stated, in the order of PS3.2 Annex N. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseConfiguration } from '../../src/config/load.ts';
+import { STORAGE_SOP_CLASSES } from '../../src/dicom/uids.ts';
+import { conformanceStatement } from '../../src/gateway/conformance.ts';
+
+function statementOf(text: string): string {
+  return conformanceStatement({ configuration: parseConfiguration(text, 'lethe.yaml', {}), baseDir: '/' });
+}
+
+test('the sections are those of a conformance statement, numbered through', () => {
+  const titles = [...statementOf('{}').matchAll(/^## (\d+) (.+)$/gm)].map(([, number, title]) => `${number} ${title}`);
+  assert.deepEqual(titles, [
+    '1 Overview',
+    '2 Introduction',
+    '3 Implementation model',
+    '4 AE specification: storage SCP',
+    '5 AE specification: storage SCU',
+    '6 Network interfaces',
+    '7 Media interchange',
+    '8 Character sets',
+    '9 Security',
+    '10 Annexes',
+  ]);
+});
+
+test('F13: every storage SOP class is stated', () => {
+  const text = statementOf('{}');
+  for (const uid of STORAGE_SOP_CLASSES.keys()) assert.ok(text.includes(`| ${uid} |`), uid);
+});
+
+test('what is not configured is not promised', () => {
+  const text = statementOf('{ dicom: { commitment: off }, http: { enabled: false } }');
+  assert.match(text, /\| Storage \| no \| yes \|/);
+  assert.match(text, /\| Storage Commitment Push Model \| no \| no \|/);
+  assert.match(text, /STOW-RS \(PS3\.18 §10\.5\) \| not configured/);
+  assert.doesNotMatch(text, /N-ACTION/);
+  assert.match(text, /asks for no associations/);
+});
+
+test('F26: a destination, a TLS port, a profile and the identities are stated as they are configured, without their secrets', () => {
+  const text = statementOf(`
+dicom:
+  plain: false
+  duplicates: replace
+  commitment: custody
+  aeTitles: [{ aeTitle: RESEARCH, customer: uni, profile: research }]
+  tls: { port: 2762, cert: c.pem, key: k.pem, clientAuth: required, profile: bcp195-modified }
+  userIdentity: { required: true, users: [{ name: ann, passcode: { env: NOT_SET_ANYWHERE } }], jwt: { publicKey: none.pem } }
+destinations:
+  - { name: archive, type: dicom, host: pacs.example, port: 104, calledAeTitle: PACS, statuses: { retry: [A9xx] } }
+`);
+  assert.match(text, /Plain ports \| none/);
+  assert.match(text, /PS3\.15 §B\.13/);
+  assert.match(text, /ECDHE-ECDSA-AES256-CCM/);
+  assert.match(text, /\| archive \| pacs\.example:104 \| PACS \/ LETHE \| no \| 1 \| 30 s \| retry: A9xx \|/);
+  assert.match(text, /\| RESEARCH \| uni \| research \|/);
+  assert.match(text, /research \| 113100 Basic Application Confidentiality Profile; 1131/);
+  assert.match(text, /Required; verified: username and passcode \(2\), jwt \(5\)/);
+  assert.match(text, /takes the place of versions/);
+  assert.match(text, /committed when it is in custody/);
+});
+
+test('the character sets are those that can be read', () => {
+  const text = statementOf('{}');
+  for (const term of ['ISO_IR 192', 'GB18030', 'ISO 2022 IR 87', 'ISO 2022 IR 149'])
+    assert.ok(text.includes(term), term);
+});
