@@ -6,7 +6,7 @@
 import type { Clock } from '../core/clock.ts';
 import { toLetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import type { Spool } from '../queue/spool.ts';
+import type { Relocation, Spool } from '../queue/spool.ts';
 import type { Store } from '../queue/store.ts';
 import { noteDigestOf } from './content.ts';
 import { Wake } from './signal.ts';
@@ -74,6 +74,18 @@ export class Retention {
         'prepared',
       );
     for (const row of prepared) if (row.prepared !== undefined) await spool.erasePrepared(row.prepared.location);
+    await spool.reclaim((moves) => this.#relocate(moves));
     return Math.max(received.length, prepared.length);
+  }
+
+  /** Whoever has no row yet, or left, cannot be moved: the spool tries again later. */
+  async #relocate(moves: readonly Relocation[]): Promise<boolean> {
+    try {
+      await this.#deps.store.relocate(moves);
+      return true;
+    } catch (error) {
+      if (toLetheError(error).code === 'SPOOL_CORRUPT') return false;
+      throw error;
+    }
   }
 }

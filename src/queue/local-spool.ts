@@ -4,7 +4,8 @@
  *
  * A segment belongs to one writer at a time (an association, a request); when the writer closes, the next one continues
  * it, so that a thousand short associations do not make a thousand files. A segment that is full is closed; when its
- * last instance is erased it is unlinked, which is when identified bytes leave the disk.
+ * last instance is erased it is unlinked, which is when identified bytes leave the disk. Where live instances would keep
+ * the bytes of erased ones for longer than a minute, the live ones are copied elsewhere (`reclaim`).
  */
 
 import { constants, existsSync, readdirSync } from 'node:fs';
@@ -14,6 +15,7 @@ import type { Clock, Random } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import { newInstanceId } from '../core/identifier.ts';
 import { BLOCK_BYTES, ChunkPool } from './chunk-pool.ts';
+import { COPY_SUFFIX, copyLive, Sparse } from './compaction.ts';
 import {
   canWriteDirectly,
   closeFile,
@@ -47,6 +49,7 @@ import type {
   PreparedLocation,
   PreparedWriter,
   ReceivedRecord,
+  Relocation,
   Spool,
   SpooledInstance,
   SpoolLocation,
@@ -59,6 +62,10 @@ export interface LocalSpoolOptions {
   readonly minFreeDiskBytes: number;
   /** A segment that is longer takes no further instance. */
   readonly segmentBytesMax?: number;
+  /** How long erased bytes may stay because of live neighbours. */
+  readonly sparseMs?: number;
+  /** How long a segment that was copied stays for those who read it. */
+  readonly leavingMs?: number;
   /** Tests only: what the file system would answer. */
   readonly freeBytes?: FreeBytes;
 }
@@ -69,6 +76,9 @@ export interface LocalSpoolDeps {
 }
 
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+const SPARSE_MS = 60_000;
+/** Longer than any reader holds on to a location that it was told. */
+const LEAVING_MS = 30_000;
 /** Segments that wait for the next writer; more are closed. */
 const IDLE_SEGMENTS_MAX = 4;
 
@@ -86,6 +96,11 @@ export class LocalSpool implements Spool {
   readonly #writing = new Set<string>();
   /** Committed and not erased instances by segment. */
   readonly #live = new Map<string, number>();
+  readonly #sparse = new Sparse();
+  /** Who writes a segment. */
+  readonly #holders = new Map<string, SegmentWriter>();
+  /** Segments whose live instances were copied elsewhere, and since when. */
+  readonly #leaving = new Map<string, number>();
 
   private constructor(options: LocalSpoolOptions, deps: LocalSpoolDeps) {
     this.#options = options;
@@ -111,12 +126,17 @@ export class LocalSpool implements Spool {
   }
 
   writer(): SpoolWriter {
-    return new SegmentWriter({
-      take: () => this.#takeSegment(),
+    const writer: SegmentWriter = new SegmentWriter({
+      take: async () => {
+        const segment = await this.#takeSegment();
+        this.#holders.set(segment.name, writer);
+        return segment;
+      },
       give: (segment) => this.#giveSegment(segment),
       incoming: (record, header, segment) => this.#incoming(record, header, segment),
       isFull: (segment) => segment.end >= (this.#options.segmentBytesMax ?? SEGMENT_BYTES_MAX),
     });
+    return writer;
   }
 
   #incoming(record: ReceivedRecord, header: Uint8Array, segment: Promise<Segment>): SegmentIncoming {
@@ -152,6 +172,7 @@ export class LocalSpool implements Spool {
   }
 
   async #giveSegment(segment: Segment): Promise<void> {
+    this.#holders.delete(segment.name);
     const full = segment.end >= (this.#options.segmentBytesMax ?? SEGMENT_BYTES_MAX);
     if (!full && segment.failure === undefined && this.#idle.length < IDLE_SEGMENTS_MAX) {
       this.#writing.delete(segment.name);
@@ -182,18 +203,60 @@ export class LocalSpool implements Spool {
       this.#chunks.give(chunk);
     }
     this.#live.set(segment, (this.#live.get(segment) ?? 1) - 1);
-    const idle = this.#idle.findIndex((one) => one.name === segment);
-    if (idle >= 0 && (this.#live.get(segment) ?? 0) <= 0) {
-      const [closing] = this.#idle.splice(idle, 1);
-      await closing?.close();
-    }
+    this.#sparse.note(segment, this.#deps.clock.monotonicMs());
+    if ((this.#live.get(segment) ?? 0) <= 0) await this.#closeIdle(segment);
     await this.#unlinkIfEmpty(segment);
+  }
+
+  async #closeIdle(segment: string): Promise<void> {
+    const index = this.#idle.findIndex((one) => one.name === segment);
+    const [closing] = index < 0 ? [] : this.#idle.splice(index, 1);
+    await closing?.close();
+  }
+
+  async reclaim(moved: (moves: readonly Relocation[]) => Promise<boolean>): Promise<void> {
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const [segment, sinceMs] of [...this.#leaving])
+      if (nowMs - sinceMs >= (this.#options.leavingMs ?? LEAVING_MS)) await this.#leave(segment);
+    for (const segment of this.#sparse.since(nowMs - (this.#options.sparseMs ?? SPARSE_MS)))
+      await this.#compact(segment, moved);
+  }
+
+  async #compact(segment: string, moved: (moves: readonly Relocation[]) => Promise<boolean>): Promise<void> {
+    await this.#holders.get(segment)?.rest();
+    await this.#closeIdle(segment);
+    if (this.#writing.has(segment)) return; // in the middle of an instance: at the next pass
+    if ((this.#live.get(segment) ?? 0) <= 0) return this.#unlinkIfEmpty(segment);
+    const copy = newInstanceId(this.#deps.clock, this.#deps.random);
+    const moves = await copyLive(this.#folder, segment, copy);
+    this.#sparse.forget(segment);
+    if (moves === undefined) return;
+    this.#live.set(copy, moves.length);
+    // Where this throws nobody knows: both stay, and the next start finds out.
+    if (!(await moved(moves))) {
+      this.#live.delete(copy);
+      await this.#unlink(copy);
+      this.#sparse.note(segment, this.#deps.clock.monotonicMs());
+      return;
+    }
+    this.#live.delete(segment);
+    this.#leaving.set(segment, this.#deps.clock.monotonicMs());
+  }
+
+  async #leave(segment: string): Promise<void> {
+    await this.#unlink(segment);
+    this.#leaving.delete(segment);
   }
 
   async #unlinkIfEmpty(segment: string): Promise<void> {
     const inUse = this.#writing.has(segment) || this.#idle.some((one) => one.name === segment);
     if (inUse || (this.#live.get(segment) ?? 0) > 0) return;
     this.#live.delete(segment);
+    this.#sparse.forget(segment);
+    await this.#unlink(segment);
+  }
+
+  async #unlink(segment: string): Promise<void> {
     await unlink(join(this.#folder, segment + SEGMENT_SUFFIX)).catch((error: unknown) => {
       if (!isMissing(error)) throw diskError(error, 'unlink');
     });
@@ -222,6 +285,7 @@ export class LocalSpool implements Spool {
     this.#preparedArea.removeUnfinished();
     if (!existsSync(this.#folder)) return;
     for (const name of readdirSync(this.#folder).toSorted()) {
+      if (name.endsWith(COPY_SUFFIX)) await unlink(join(this.#folder, name));
       if (!name.endsWith(SEGMENT_SUFFIX)) continue;
       const segment = name.slice(0, -SEGMENT_SUFFIX.length);
       const path = join(this.#folder, name);
@@ -229,6 +293,7 @@ export class LocalSpool implements Spool {
       if (end < size) await truncate(path, end);
       const live = records.filter(({ head }) => !head.erased);
       this.#live.set(segment, live.length);
+      if (live.length < records.length) this.#sparse.note(segment, Number.NEGATIVE_INFINITY);
       for (const found of live) yield spooledOf(segment, found);
       if (live.length === 0) await this.#unlinkIfEmpty(segment);
     }
@@ -240,6 +305,7 @@ export class LocalSpool implements Spool {
 
   async close(): Promise<void> {
     await Promise.all(this.#idle.splice(0).map((segment) => segment.close()));
+    for (const segment of [...this.#leaving.keys()]) await this.#leave(segment);
   }
 }
 
@@ -301,12 +367,23 @@ class SegmentWriter implements SpoolWriter {
     await this.#source.give(segment).catch(() => undefined);
   }
 
+  /** Gives the segment back where no instance is on its way; the next one takes another. */
+  async rest(): Promise<void> {
+    if (this.#open.size === 0) await this.#give();
+  }
+
+  /** Taken away before anything is waited for, so that it is given once. */
+  async #give(): Promise<void> {
+    const taken = this.#segment;
+    this.#segment = undefined;
+    const segment = await taken?.catch(() => undefined);
+    if (segment !== undefined) await this.#source.give(segment);
+  }
+
   async close(): Promise<void> {
     if (this.#last !== undefined && !this.#last.ended) await this.#last.abort();
     await Promise.all(this.#open);
-    const segment = await this.#segment?.catch(() => undefined);
-    this.#segment = undefined;
-    if (segment !== undefined) await this.#source.give(segment);
+    await this.#give();
   }
 }
 

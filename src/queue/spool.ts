@@ -111,6 +111,11 @@ export interface Spool {
   openPrepared(location: PreparedLocation, name: string): ByteSource & { close(): void };
   /** Absolute path for streaming a prepared file from disk; local implementation only. */
   erasePrepared(location: PreparedLocation): Promise<void>;
+  /**
+   * Has erased bytes go that stay because of live neighbours: these are copied, and `moved` records where to. It answers
+   * false where one of them is not on record at the place that it leaves; then nothing moves. @throws SPOOL_IO, SPOOL_FULL
+   */
+  reclaim(moved: (moves: readonly Relocation[]) => Promise<boolean>): Promise<void>;
   space(): SpoolSpace;
   /** Every committed record on disk, for reconciliation at start; torn tails are cut off and counted. */
   recover(): AsyncIterable<SpooledInstance>;
