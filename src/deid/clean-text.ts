@@ -12,7 +12,17 @@
  */
 import { findIdentity, type KnownIdentity } from './identity.ts';
 import { type Word, wordsOf } from './text.ts';
-import { DISORDERS, EPONYMS, isCommonWord, NAME_FOLLOWS, STREETS, TITLES } from './vocabulary.ts';
+import {
+  DISORDERS,
+  DONE_BY,
+  EPONYMS,
+  isCommonWord,
+  NAME_FOLLOWS,
+  NAME_LIKE,
+  PERSON_FOLLOWS,
+  STREETS,
+  TITLES,
+} from './vocabulary.ts';
 
 /** Only looked for where there is a digit. */
 const DIGIT_PATTERNS: readonly RegExp[] = [
@@ -25,6 +35,10 @@ const DIGIT_PATTERNS: readonly RegExp[] = [
   /\b(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.?[ -]\d{1,2}(?:st|nd|rd|th)?\b/gi,
   /\b\d{3}-\d{2}-\d{4}\b/g, // social security
   /\b\d+(?:\.\d+){3,}\b/g, // UIDs, IP addresses
+  // Ages above 89, which few people reach (45 CFR 164.514(b)(2)(i)(C)): 93-year-old, 93 y/o, 93M, aged 93, 093Y.
+  /\b0?(?:9\d|1[0-4]\d)[ -]?(?:years?|yrs?|y\.?[ /]?o|y|jahre?|ans|a[nñ]os|anni|jaar)\b\.?(?:[ -]old\b)?/giu,
+  /\b(?:9\d|1[0-4]\d)[ -]?[MF]\b/gu,
+  /\b(?:aged?|alter|[aâ]ge|edad)[ :=]*0?(?:9\d|1[0-4]\d)\b/giu,
 ];
 const MAIL = /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+/gu;
 const URL_LIKE = /\b(?:https?|ftp|file):\/\/\S+|\bwww\.\S+/giu;
@@ -89,13 +103,13 @@ function addWords(text: string, spans: Span[]): void {
       spans.push({ start: word.start, end: text[word.end] === '.' ? word.end + 1 : word.end });
       return;
     }
-    if (names > 0 && isCapitalised(original) && LETTERS.test(original) && followsClosely(text, words, index)) {
+    if (names > 0 && startsUpper(original) && LETTERS.test(original) && followsClosely(text, words, index)) {
       names--;
       spans.push(word);
       return;
     }
     names = 0;
-    if (!mayStay(text, words, index, word)) spans.push(word);
+    if (!mayStay(text, words, index, word) || isNameByPlace(text, words, index)) spans.push(word);
   });
 }
 
@@ -112,9 +126,26 @@ function followsClosely(text: string, words: readonly Word[], index: number): bo
   return /^[ .,^_-]{0,3}$/.test(text.slice(previous.end, word.start));
 }
 
-function isCapitalised(word: string): boolean {
+/** A word that is also a name where a name must be: "by Long", "by May Stone", "STONE^MAY", "Young, Mark". */
+function isNameByPlace(text: string, words: readonly Word[], index: number): boolean {
+  const isNameLike = (at: number): boolean => NAME_LIKE.has(words[at]?.text ?? '');
+  const between = (at: number): string => text.slice(words[at - 1]?.end ?? 0, words[at]?.start ?? 0);
+  if (!isNameLike(index)) return false;
+  const isPair = (at: number): boolean => isNameLike(at - 1) && isNameLike(at) && /^(?:\^|, ?)$/.test(between(at));
+  if (isPair(index) || isPair(index + 1)) return true;
+  for (let before = index - 1; before >= index - 2 && before >= 0; before--) {
+    if (!/^[ .:]{1,2}$/.test(between(before + 1))) return false;
+    const word = words[before]?.text ?? '';
+    if (PERSON_FOLLOWS.has(word)) return true;
+    if (word === 'by') return before === 0 || DONE_BY.has(words[before - 1]?.text ?? '');
+    if (!isNameLike(before)) return false;
+  }
+  return false;
+}
+
+function startsUpper(word: string): boolean {
   const first = word.slice(0, 1);
-  return first !== first.toLowerCase() && word !== word.toUpperCase();
+  return first !== first.toLowerCase();
 }
 
 function mayStay(text: string, words: readonly Word[], index: number, word: Word): boolean {

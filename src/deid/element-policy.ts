@@ -14,6 +14,7 @@ import { elementOf, groupOf, isPrivate, isPrivateCreator, type Tag, tagOf, tagTe
 import { itemsInUn, looksLikeItems } from '../dicom/un-sequence.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
 import { type Action, settle } from './actions.ts';
+import { withoutProfileTexts } from './icc-profile.ts';
 import type { Instance } from './instance.ts';
 import type { ProfileRule, RuleSubject } from './rules.ts';
 import { SafePrivate } from './safe-private.ts';
@@ -67,6 +68,7 @@ const CODING_SCHEME_DESIGNATOR = 0x00080102;
 const TEXT_VALUE = 0x0040a160;
 const CURVES = 0x5000;
 const OVERLAYS = 0x6000;
+const ICC_PROFILE = 0x00282000;
 const EMPTY = new Uint8Array(0);
 
 /** What the rewriter asks. */
@@ -196,9 +198,9 @@ export class ElementPolicy implements Policy {
     if (inner !== undefined) return items('K', because, inner, inside(place, element.tag, place.dummies));
     if (element.length === 0) return keep;
     const vr = meantVr(element);
-    if (element.value === undefined) return VRS[vr].text ? remove(because) : keep;
+    if (element.value === undefined) return VRS[vr].text || element.tag === ICC_PROFILE ? remove(because) : keep;
     if (vr === 'SQ' || looksLikeItems(element.value)) return remove(because);
-    if (!VRS[vr].text) return keep;
+    if (!VRS[vr].text) return this.#keptBinary(element, vr, because);
     const isDummy = place.dummies && because === 'unlisted' && vr !== 'CS' && vr !== 'UI';
     const treatment = isDummy ? 'dummy' : textTreatment(element.tag, vr, because);
     if (element.tag === SPECIFIC_CHARACTER_SET && !isReadable(dataSet)) return remove('unknown');
@@ -209,6 +211,17 @@ export class ElementPolicy implements Policy {
     if (value === undefined) return this.#undecided(element, dataSet, place, because);
     if (value === element.value && vr === element.vr) return keep;
     return { kind: 'value', action: value === element.value ? 'K' : 'C', because, vr, value };
+  }
+
+  /** Numbers stay; of byte strings only what is known to hold no text, and numbers that are cut are none. */
+  #keptBinary(element: Element, vr: Vr, because: Because): Verdict {
+    const { value } = element;
+    const keep: Verdict = { kind: 'keep', action: 'K', because };
+    if (value === undefined || because !== 'unlisted') return keep;
+    if (value.length % (vr === 'AT' ? 4 : VRS[vr].unitBytes) !== 0) return remove('unknown');
+    if (element.tag !== ICC_PROFILE) return keep;
+    const clean = withoutProfileTexts(value);
+    return clean === undefined ? remove('unknown') : { kind: 'value', action: 'C', because, vr, value: clean };
   }
 
   #apply(action: Action, element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {

@@ -81,8 +81,7 @@ function collectValue(
   }
   const row = isPrivate(tag) ? undefined : rowOf(tag);
   if (row === undefined) return;
-  const code = profile.codeOfRow(row);
-  if (code === 'K') return;
+  if (profile.codeOf(tag) === 'K') return;
   if (vr === 'UI') {
     if (profile.options.has('retainUIDs')) return;
     for (const uid of textValues(element, vr, dataSet) ?? [])

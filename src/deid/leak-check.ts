@@ -15,7 +15,7 @@ import { type OpenPart10, openPart10 } from '../dicom/part10.ts';
 import { groupOf, tagText } from '../dicom/tag.ts';
 import { isStandardUid } from '../dicom/uids.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
-import { metadataRanges } from './codestream-metadata.ts';
+import { type FragmentAt, imageFragments, metadataRanges } from './codestream-metadata.ts';
 import { sequenceItems } from './element-policy.ts';
 import { holdsIdentity, type KnownIdentity } from './identity.ts';
 import { meantVr, textValues } from './value-text.ts';
@@ -26,6 +26,9 @@ export interface Leak {
 }
 
 const WHOLE_VALUE_BYTES_MAX = 4 * 1024 * 1024;
+const PIECE_BYTES = 1024 * 1024;
+/** Longer than any name, address or identifier that could lie across the border of two pieces. */
+const OVERLAP_BYTES = 1024;
 const PREAMBLE_BYTES = 128;
 const PIXEL_GROUP = 0x7fe0;
 const LEAKS_MAX = 100;
@@ -69,20 +72,40 @@ function checkDataSet(dataSet: DataSet, path: string, search: Search): void {
     if (items !== undefined) {
       for (const [index, item] of items.entries()) checkDataSet(item, `${here}[${index}].`, search);
     } else if (element.fragments !== undefined) checkFragments(element.fragments, here, search);
-    else if (holds(element, dataSet, search)) search.found(here);
+    else if (holds(element, dataSet, search) || bulkHolds(element, search)) search.found(here);
   }
 }
 
-function checkFragments(fragments: readonly { offset: number; length: number }[], path: string, search: Search): void {
-  for (const [index, { offset, length }] of fragments.entries()) {
-    if (index === 0) continue; // the Basic Offset Table
-    if (search.source.read(offset, 1)[0] !== 0xff) continue;
-    const fragment = search.source.read(offset, length);
-    const isFound = metadataRanges(fragment).some(({ start, end }) =>
-      bytesHold(fragment.subarray(start, end), search.identity),
-    );
-    if (isFound) search.found(`${path} fragment ${index}`);
+/** A value too long to have been read: in pieces that overlap, so that nothing is cut in two. */
+function bulkHolds(element: Element, { source, identity }: Search): boolean {
+  const vr = meantVr(element);
+  const isSearched = element.value === undefined && groupOf(element.tag) !== PIXEL_GROUP;
+  if (!isSearched || !(isOpaque(vr) || VRS[vr].text)) return false;
+  for (let at = 0; at < element.length; at += PIECE_BYTES - OVERLAP_BYTES) {
+    const piece = source.read(element.offset + at, Math.min(PIECE_BYTES, element.length - at));
+    if (bytesHold(piece, identity)) return true;
   }
+  return false;
+}
+
+function checkFragments(fragments: readonly FragmentAt[], path: string, search: Search): void {
+  let index = 1; // 0 is the Basic Offset Table
+  for (const { isImage, fragments: parts } of imageFragments(search.source, fragments.slice(1))) {
+    const first = index;
+    index += parts.length;
+    if (!isImage) continue;
+    const image = joined(search.source, parts);
+    const isFound = metadataRanges(image).some(({ start, end }) =>
+      bytesHold(image.subarray(start, end), search.identity),
+    );
+    if (isFound) search.found(`${path} fragment ${first}`);
+  }
+}
+
+function joined(source: ByteSource, parts: readonly FragmentAt[]): Uint8Array {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return source.read(only.offset, only.length);
+  return Buffer.concat(parts.map(({ offset, length }) => Buffer.from(source.read(offset, length))));
 }
 
 function holds(element: Element, dataSet: DataSet, { identity }: Search): boolean {

@@ -36,6 +36,11 @@ export const DEFAULT_PROFILE = 'ai-inference';
 const COLUMNS: readonly ColumnOption[] = Object.values(OPTION_COLUMNS);
 /** Of several options that speak of one attribute the one that retains most decides: they were chosen to retain. */
 const MOST_RETAINED = ['K', 'C', 'U', 'Z', 'D', 'X'];
+/**
+ * Scheduled Study Location, Scheduled Procedure Step Location: the table retains them with the device's identity, but
+ * they are places in somebody's words ("CT 2, Wexford wing"). They are cleaned, which leaves less than the option asks.
+ */
+const LOCATIONS: readonly Tag[] = [0x00321020, 0x00400011];
 /** No YAML document is a single word. */
 const NAME = /^[A-Za-z0-9-]+$/;
 
@@ -85,7 +90,8 @@ function compileDocument(document: ProfileDocument): CompiledProfile {
       if (known !== undefined) return known;
       const row = rowOf(tag);
       if (row === undefined) return undefined;
-      const code = codeOfRow(row);
+      const chosen = codeOfRow(row);
+      const code = chosen === 'K' && LOCATIONS.includes(tag) ? 'C' : chosen;
       codes.set(tag, code);
       return code;
     },

@@ -11,7 +11,7 @@ import { swapUnits } from '../dicom/values.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
 import type { DataSetWriter } from '../dicom/writer.ts';
 import type { Replacement } from '../imaging/redact/replacement.ts';
-import { withoutMetadata } from './codestream-metadata.ts';
+import { type FragmentAt, imageFragments, withoutMetadata } from './codestream-metadata.ts';
 import { type Place, type Policy, TOP_LEVEL, type Verdict } from './element-policy.ts';
 import { type Addition, writeAddition } from './markers.ts';
 import { meantVr } from './value-text.ts';
@@ -40,8 +40,8 @@ export interface ActionCounts {
 
 const PIXEL_DATA = 0x7fe00010;
 const COPY_BYTES = 1024 * 1024;
-/** A fragment that could hold metadata is read whole; larger ones are no image that we could check. */
-const FRAGMENT_BYTES_MAX = 512 * 1024 * 1024;
+/** A compressed frame, which could hold metadata, is read whole. */
+const FRAME_BYTES_MAX = 256 * 1024 * 1024;
 const TEXT_BYTES_MAX = 64 * 1024 * 1024;
 
 export class Rewriter {
@@ -157,15 +157,42 @@ export class Rewriter {
   #copyFragments(element: Element, fragments: readonly { offset: number; length: number }[]): void {
     const { writer, source } = this.#options;
     writer.beginFragments(element.tag, element.vr === 'OW' ? 'OW' : 'OB');
-    for (const [index, { offset, length }] of fragments.entries()) {
-      writer.fragment(length);
-      // The first is the Basic Offset Table (PS3.5 A.4).
-      const isImage = index > 0 && length > 1 && length <= FRAGMENT_BYTES_MAX && source.read(offset, 1)[0] === 0xff;
-      if (isImage) writer.bulkData(withoutMetadata(source.read(offset, length)));
-      else this.#copyRange(offset, length);
-      writer.endBulk();
+    // The first is the Basic Offset Table (PS3.5 A.4).
+    const [table, ...rest] = fragments;
+    if (table !== undefined) this.#copyFragment(table);
+    for (const { isImage, fragments: parts } of imageFragments(source, rest)) {
+      const bytes = parts.reduce((sum, { length }) => sum + length, 0);
+      const [only] = parts;
+      if (isImage && bytes > FRAME_BYTES_MAX)
+        throw new LetheError('DEID_UNSUPPORTED_CONTENT', { problem: 'a frame too large to be checked', bytes });
+      if (!isImage) for (const part of parts) this.#copyFragment(part);
+      else if (parts.length === 1 && only !== undefined) {
+        writer.fragment(only.length);
+        writer.bulkData(withoutMetadata(source.read(only.offset, only.length)));
+        writer.endBulk();
+      } else this.#writeSplitImage(parts);
     }
     writer.endFragments();
+  }
+
+  #copyFragment({ offset, length }: FragmentAt): void {
+    this.#options.writer.fragment(length);
+    this.#copyRange(offset, length);
+    this.#options.writer.endBulk();
+  }
+
+  /** One image in several fragments: cleaned as one, written as it was cut. */
+  #writeSplitImage(parts: readonly FragmentAt[]): void {
+    const { writer, source } = this.#options;
+    const whole = Buffer.concat(parts.map(({ offset, length }) => Buffer.from(source.read(offset, length))));
+    const clean = withoutMetadata(whole);
+    let position = 0;
+    for (const { length } of parts) {
+      writer.fragment(length);
+      writer.bulkData(clean.subarray(position, position + length));
+      writer.endBulk();
+      position += length;
+    }
   }
 
   #writeReplacement(tag: Tag, replacement: Replacement | undefined): void {

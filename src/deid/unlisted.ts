@@ -14,9 +14,12 @@ export type TextTreatment = 'keep' | 'scrub' | 'clean' | 'dummy' | 'remove';
 
 /**
  * Icon Image Sequence: a copy of the pixels that would have to be cleaned as they are (PS3.15 §E.3.1). Length to End
- * counts bytes that change. Data Set Trailing Padding may hold anything.
+ * counts bytes that change. Data Set Trailing Padding may hold anything. Byte strings that are documents or may hold text:
+ * Record Keys of an inventory, HPGL Document, Signature, Encrypted Content.
  */
-export const UNLISTED_TO_REMOVE: ReadonlySet<Tag> = new Set([0x00080001, 0x00880200, 0xfffcfffc]);
+export const UNLISTED_TO_REMOVE: ReadonlySet<Tag> = new Set([
+  0x00080001, 0x0008041b, 0x0008041c, 0x00686300, 0x00880200, 0x04000120, 0x04000520, 0xfffcfffc,
+]);
 
 const SPECIFIC_CHARACTER_SET = 0x00080005;
 /** UIDs that name kinds of things, not things; scrubbed, since some senders put an instance's UID there. */
@@ -24,9 +27,10 @@ const KIND_UID =
   /(?:SOPClassUID|SOPClassesSupported|TransferSyntaxUID|CodingSchemeUID|ContextUID|MappingResourceUID|ContextGroupExtensionCreatorUID|SOPClassesInStudy)$/;
 /** Long strings that name equipment and how it works. */
 const TECHNICAL =
-  /^(?:.*Manufacturer.*|MIMEType.*|SoftwareVersions|.*ModelName|.*Kernel|.*Filter.*|Rescale(?:Type|Slope)|.*CorrectionMethod|ReconstructionMethod.*|.*AlgorithmName|.*AlgorithmVersion|.*AlgorithmParameters|PositionReferenceIndicator|.*Units?|CodingScheme(?:Designator|Version|Name)|Mapping.*|.*CodeValue|URNCodeValue|.*ChannelLabel|.*SequenceName|ContentLabel|.*BeamName|.*CollimatorType|Plate.*|Cassette.*|.*TypeDesignation|UniversalEntityID|.*FormulaType|LUTExplanation|.*LUTExplanation|ModalityLUTType|SpecimenPreparation.*|.*ColorSpace|ReferencedColorSpace|.*Isotope.*|ImageType|.*Version|Radiopharmaceutical|Radionuclide.*)$/;
-const DESCRIBES =
-  /(?:Description|Comments?|Remarks?|Title|Reason|Name|Label|Text|Notes?|Instructions?|Explanation|Meaning|Annotation)/;
+  /^(?:.*Manufacturer.*|MIMEType.*|SoftwareVersions|.*ModelName|.*Kernel|.*Filter.*|Rescale(?:Type|Slope)|.*CorrectionMethod|ReconstructionMethod.*|.*AlgorithmName|.*AlgorithmVersion|.*AlgorithmParameters|PositionReferenceIndicator|.*Units?|CodingScheme(?:Designator|Version|Name)|Mapping.*|.*CodeValue|URNCodeValue|.*ChannelLabel|.*SequenceName|ContentLabel|.*CollimatorType|Plate.*|Cassette.*|.*TypeDesignation|UniversalEntityID|.*FormulaType|LUTExplanation|.*LUTExplanation|ModalityLUTType|SpecimenPreparation.*|.*ColorSpace|ReferencedColorSpace|.*Isotope.*|ImageType|.*Version|Radiopharmaceutical|Radionuclide.*)$/;
+/** Short strings of the same kind, and those that one part of an object refers to another by. */
+const SHORT_TECHNICAL =
+  /^(?:.*Material|ImagedNucleus|.*Format.*|TimeSource|OutputPower|.*Priority|StackID|(?:Referenced)?OpticalPathIdentifier|.*Position|TemplateType|.*ModelNumber)$/;
 
 export function textTreatment(tag: Tag, vr: Vr, because: Because): TextTreatment {
   if (tag === SPECIFIC_CHARACTER_SET || because === 'rule') return 'keep';
@@ -51,7 +55,7 @@ export function textTreatment(tag: Tag, vr: Vr, because: Because): TextTreatment
       return 'scrub';
     case 'SH':
       if (because === 'table') return isListed ? 'scrub' : 'clean';
-      return isListed || TECHNICAL.test(keyword) || !DESCRIBES.test(keyword) ? 'scrub' : 'clean';
+      return isListed || TECHNICAL.test(keyword) || SHORT_TECHNICAL.test(keyword) ? 'scrub' : 'clean';
     case 'LO':
       return isListed || TECHNICAL.test(keyword) ? 'scrub' : 'clean';
     default:

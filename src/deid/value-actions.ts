@@ -31,6 +31,8 @@ const STUDY_ID_CHARACTERS = 16;
 const KEYED_CHARACTERS = 16;
 const KEYED = /(?:ID|Identifier|SerialNumber|StationName|Number)$/;
 const KEYED_VRS: readonly Vr[] = ['LO', 'SH', 'UC', 'ST', 'LT', 'UT'];
+/** Shorter numbers are too often equal by chance. */
+const KNOWN_DIGITS_MIN = 6;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 export class ValueActions {
@@ -146,7 +148,9 @@ export class ValueActions {
         return cappedAge(value);
       case 'DS':
       case 'IS':
-        return NUMBER.test(value) ? value : cleanText(value, identity);
+        if (!NUMBER.test(value)) return cleanText(value, identity);
+        // A number that is, digit for digit, one of the instance's identifiers.
+        return value.length >= KNOWN_DIGITS_MIN && identity.words.has(value) ? undefined : value;
       case 'PN':
       case 'AE':
       case 'UR':

@@ -167,6 +167,19 @@ export const TITLES = setOf(
 export const NAME_FOLLOWS = setOf(
   'for by ref tech contact physician radiologist technologist technician operator nurse cc attn signed name called named',
 );
+/** After these stands who did it; not after "for" and "ref", where a word is more often just a word. */
+export const PERSON_FOLLOWS = setOf(
+  'physician radiologist technologist technician operator nurse cc attn signed named called',
+);
+/** "By" is followed by a person after these, and by anything after others ("followed by long axis views"). */
+export const DONE_BY = setOf(
+  'read reported performed signed referred ordered requested reviewed verified dictated done transcribed approved seen scanned acquired entered',
+);
+/** Common words of this vocabulary that are as common as family or given names. */
+export const NAME_LIKE = setOf(
+  `white young green ward gray long wells burns dixon black stone hart ray sims fields little day fowler may mark gene max rod van
+will april june august case block head foot back short cross crane swan sharp small strong key lock gates bridge marsh field pool waters`,
+);
 /** Alternatives of a regular expression; abbreviations that mean something else in medicine (dr, st) are left out. */
 export const STREETS =
   'street|lane|ln|road|rd|avenue|ave|drive|boulevard|blvd|terrace|highway|hwy|parkway|strasse|straße|str|platz|calle|plaza|laan|straat';

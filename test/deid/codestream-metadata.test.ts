@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { metadataRanges, withoutMetadata } from '../../src/deid/codestream-metadata.ts';
 import { concatBytes, latin1 } from '../build/data-set.ts';
+import { deidentified, instanceWith } from './support/instance.ts';
 
 const SOI = Uint8Array.of(0xff, 0xd8);
 const EOI = Uint8Array.of(0xff, 0xd9);
@@ -100,5 +101,61 @@ describe('metadata in compressed frames', () => {
     for (const bytes of [new Uint8Array(0), latin1('Marisol'), Uint8Array.of(0xff), Uint8Array.of(0xff, 0x00, 0x01)]) {
       assert.equal(withoutMetadata(bytes), bytes);
     }
+  });
+
+  test('a comment that goes on in the next fragment is blanked in both, and each fragment keeps its length', () => {
+    const comment = segment(0xfe, latin1('Marisol Quillfeather of Larkspurdale'));
+    const jpeg = concatBytes(SOI, comment, sof, SOS, CODED, EOI);
+    const parts = [jpeg.subarray(0, 16), jpeg.subarray(16, 34), jpeg.subarray(34)];
+    const file = instanceWith([0x7fe00010, 'OB', { fragments: [new Uint8Array(0), ...parts] }]);
+    const { bytes, dataSet } = deidentified(file, 'default', {}, '1.2.840.10008.1.2.4.50');
+    assert.ok(!/Quill|feather|Larkspur/.test(text(bytes)));
+    const lengths = dataSet.element(0x7fe00010)?.fragments?.map(({ length }) => length);
+    assert.deepEqual(lengths, [0, 16, 18, jpeg.length - 34 + ((jpeg.length - 34) % 2)]);
+  });
+
+  const box = (type: string, contents: Uint8Array) => {
+    const length = contents.length + 8;
+    return concatBytes(Uint8Array.of(0, 0, length >> 8, length & 255), latin1(type), contents);
+  };
+  const files: readonly (readonly [string, Uint8Array])[] = [
+    ['JP2', box('jP  ', Uint8Array.of(0x0d, 0x0a, 0x87, 0x0a))],
+    ['JPEG XL', box('JXL ', Uint8Array.of(0x0d, 0x0a, 0x87, 0x0a))],
+  ];
+  for (const [name, signature] of files) {
+    test(`metadata boxes of a ${name} file are blanked, its image is not`, () => {
+      const image = box('jxlc', latin1('coded Marisol is no word here'));
+      const file = concatBytes(signature, box('xml ', latin1('<a>Marisol</a>')), image, box('uuid', latin1('Marisol')));
+      const clean = withoutMetadata(file);
+      assert.equal(clean.length, file.length);
+      assert.equal(text(clean).match(/Marisol/g)?.length, 1);
+      assert.ok(text(clean).includes('coded Marisol'));
+    });
+  }
+
+  test('comments of the codestream inside a JP2 file are blanked', () => {
+    const siz = segment(0x51, new Uint8Array(40));
+    const com = segment(0x64, concatBytes(Uint8Array.of(0, 1), latin1('Marisol')));
+    const code = concatBytes(Uint8Array.of(0xff, 0x4f), siz, com, Uint8Array.of(0xff, 0xd9));
+    const file = concatBytes(files[0]?.[1] ?? SOI, box('jp2c', code));
+    assert.ok(!text(withoutMetadata(file)).includes('Marisol'));
+    assert.deepEqual(metadataRanges(file).length, 1);
+  });
+
+  test('boxes of impossible and of unlimited length end the search, not the program', () => {
+    const [, signature = SOI] = files[0] ?? [];
+    const toTheEnd = concatBytes(signature, Uint8Array.of(0, 0, 0, 0), latin1('uuidMarisol'));
+    assert.ok(!text(withoutMetadata(toTheEnd)).includes('Marisol'));
+    const broken = concatBytes(signature, Uint8Array.of(0, 0, 0, 3), latin1('xxxxMarisol'));
+    assert.ok(!text(withoutMetadata(broken)).includes('Marisol'));
+    const long = concatBytes(
+      signature,
+      Uint8Array.of(0, 0, 0, 1),
+      latin1('Exif'),
+      new Uint8Array(7),
+      Uint8Array.of(23),
+      latin1('Marisol'),
+    );
+    assert.ok(!text(withoutMetadata(long)).includes('Marisol'));
   });
 });
