@@ -14,7 +14,7 @@ function u32(value: number): Uint8Array {
 /** Header, tag table, the tags' data one after the other. */
 function profile(
   tags: readonly (readonly [signature: string, data: Uint8Array])[],
-  tail = new Uint8Array(0),
+  tail: Uint8Array = new Uint8Array(0),
 ): Uint8Array {
   const header = new Uint8Array(TABLE_AT);
   header.set(latin1('acsp'), 36);
