@@ -219,6 +219,12 @@ const services = {
     description:
       'Storage commitment is answered when an instance is in custody, or when every destination has taken it; or not served.',
   }),
+  commitmentHours: Type.Number({
+    minimum: 0.01,
+    maximum: 8760,
+    default: 24,
+    description: 'What is not decided by then (held, destination down) is answered as failed: the sender keeps it.',
+  }),
 } as const;
 
 export const Dicom = Type.Object({ ...address, ...callers, ...timers, ...services }, section);

@@ -4,6 +4,7 @@
  * configured address, again and again with growing pauses until the peer confirms or the attempts are used up. What is
  * owed at a stop is owed at the next start.
  */
+import { type Clock, systemClock } from '../core/clock.ts';
 import { LetheError, toLetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { AssociationTimers } from './association.ts';
@@ -28,6 +29,9 @@ export interface ReporterOptions {
   readonly attemptsMax?: number;
   readonly firstDelayMs?: number;
   readonly delayMsMax?: number;
+  /** What is not decided within this is answered as failed: the sender keeps it and may ask again. */
+  readonly decideWithinMs?: number;
+  readonly clock?: Clock;
   readonly timers?: Partial<AssociationTimers>;
 }
 
@@ -35,7 +39,18 @@ export interface ReporterOptions {
 export type SameAssociation = (transaction: CommitmentTransaction, result: CommitmentResult) => Promise<boolean>;
 
 /** How often and at what distance a report is repeated, where the options say nothing else. */
-export const REPORTING = { attemptsMax: 30, firstDelayMs: 5_000, delayMsMax: 30 * 60_000 } as const;
+export const REPORTING = {
+  attemptsMax: 30,
+  firstDelayMs: 5_000,
+  delayMsMax: 30 * 60_000,
+  decideWithinMs: 24 * 3_600_000,
+} as const;
+
+interface Next {
+  readonly transaction: CommitmentTransaction;
+  readonly same: SameAssociation | undefined;
+  readonly attempt: number;
+}
 
 export class CommitmentReporter {
   readonly #ledger: CommitmentLedger;
@@ -56,10 +71,17 @@ export class CommitmentReporter {
     for (const transaction of await this.#ledger.owed()) this.#run(transaction, undefined, 1);
   }
 
-  /** Resolves when the request is durable; the report follows by itself. */
-  async request(transaction: CommitmentTransaction): Promise<void> {
+  /** Resolves when the request is durable; the report follows by `answered`. */
+  async request(
+    asked: Omit<CommitmentTransaction, 'requestedAtMs'>,
+  ): Promise<{ transaction: CommitmentTransaction; known: 'new' | 'same' | 'other' }> {
     if (this.#stopped) throw new LetheError('STORE_UNAVAILABLE', { what: 'stopping' });
-    await this.#ledger.remember(transaction);
+    const transaction = { ...asked, requestedAtMs: this.#nowMs() };
+    return { transaction, known: await this.#ledger.remember(transaction) };
+  }
+
+  #nowMs(): number {
+    return (this.#options.clock ?? systemClock).nowMs();
   }
 
   /** After the request was answered, which the Standard wants first. */
@@ -87,10 +109,12 @@ export class CommitmentReporter {
     attempt: number,
   ): Promise<void> {
     try {
-      const result = await this.#ledger.decide(transaction);
+      const waitedMs = this.#nowMs() - transaction.requestedAtMs;
+      const withinMs = this.#options.decideWithinMs ?? REPORTING.decideWithinMs;
+      const result = await this.#ledger.decide(transaction, waitedMs >= withinMs);
       if (result === undefined) {
-        // Not a failure of the peer: waiting for a decision uses up no attempt.
-        this.#later(transaction, same, attempt);
+        // Not a failure of the peer: waiting for a decision uses up no attempt. Rarer the longer it takes.
+        this.#after(Math.max(this.#delayMs(1), waitedMs / 10), { transaction, same, attempt });
         return;
       }
       if (!((await same?.(transaction, result)) ?? false)) await this.#reportByOwnAssociation(transaction, result);
@@ -109,14 +133,17 @@ export class CommitmentReporter {
     const { transactionUid } = transaction;
     this.#logger.log('warn', 'commitment.deferred', { transaction: transactionUid, attempt, code: error.code });
     if (attempt < (this.#options.attemptsMax ?? REPORTING.attemptsMax))
-      this.#later(transaction, undefined, attempt + 1);
+      this.#after(this.#delayMs(attempt), { transaction, same: undefined, attempt: attempt + 1 });
     else await this.#ledger.settle(transaction, 'given up').catch(() => undefined);
   }
 
-  #later(transaction: CommitmentTransaction, same: SameAssociation | undefined, attempt: number): void {
+  #delayMs(attempt: number): number {
+    return (this.#options.firstDelayMs ?? REPORTING.firstDelayMs) * 2 ** (attempt - 1);
+  }
+
+  #after(wantedMs: number, { transaction, same, attempt }: Next): void {
     if (this.#stopped) return;
-    const first = this.#options.firstDelayMs ?? REPORTING.firstDelayMs;
-    const delayMs = Math.min(this.#options.delayMsMax ?? REPORTING.delayMsMax, first * 2 ** (attempt - 1));
+    const delayMs = Math.min(this.#options.delayMsMax ?? REPORTING.delayMsMax, wantedMs);
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       this.#run(transaction, same, attempt);

@@ -11,6 +11,8 @@ import {
   type CommitmentResult,
   type CommitmentTransaction,
   eventReport,
+  FAILURE_REASON,
+  failedResult,
   parseCommitmentRequest,
   REQUEST_COMMITMENT,
   writeCommitmentReport,
@@ -67,12 +69,16 @@ export class CommitmentService {
       const { facts, reporter } = this.#options;
       const { callingAeTitle, calledAeTitle, customer } = facts;
       const request = parseCommitmentRequest(bytes, context.transferSyntax);
-      const transaction: CommitmentTransaction = { ...request, callingAeTitle, calledAeTitle, customer };
-      await reporter.request(transaction);
+      const asked = { ...request, callingAeTitle, calledAeTitle, customer };
+      const { transaction, known } = await reporter.request(asked);
       this.#log(transaction);
       const same = (_transaction: CommitmentTransaction, result: CommitmentResult) =>
         this.#report(transaction, result, context);
-      return { response: { status: STATUS.success }, afterwards: () => reporter.answered(transaction, same) };
+      const afterwards =
+        known === 'other'
+          ? () => void same(transaction, failedResult(transaction, FAILURE_REASON.duplicateTransactionUid))
+          : () => reporter.answered(transaction, same);
+      return { response: { status: STATUS.success }, afterwards };
     } catch (error) {
       return { response: { status: toLetheError(error).row.dimseStatus ?? STATUS.processingFailure } };
     }

@@ -44,12 +44,19 @@ export interface CommitmentTransaction {
   /** Whom it asked. */
   readonly calledAeTitle: string;
   readonly customer: string | undefined;
+  /** Milliseconds since the Unix epoch. */
+  readonly requestedAtMs: number;
   readonly references: readonly SopReference[];
 }
 
 export interface FailedReference extends SopReference {
   /** One of FAILURE_REASON. */
   readonly reason: number;
+}
+
+/** None of it, for one reason. */
+export function failedResult({ references }: CommitmentTransaction, reason: number): CommitmentResult {
+  return { committed: [], failed: references.map((reference) => ({ ...reference, reason })) };
 }
 
 export interface CommitmentResult {
@@ -62,10 +69,13 @@ export interface CommitmentResult {
  * one.
  */
 export interface CommitmentLedger {
-  /** Resolves when the transaction is durable: only then is the N-ACTION answered. */
-  remember(transaction: CommitmentTransaction): Promise<void>;
-  /** By policy on custody or on delivery; undefined: not decided yet, ask again later. */
-  decide(transaction: CommitmentTransaction): Promise<CommitmentResult | undefined>;
+  /**
+   * Resolves when the transaction is durable: only then is the N-ACTION answered. `other`: its UID is in use for other
+   * references.
+   */
+  remember(transaction: CommitmentTransaction): Promise<'new' | 'same' | 'other'>;
+  /** By policy on custody or on delivery; undefined: not decided yet, ask again later. `last`: whatever is open has failed. */
+  decide(transaction: CommitmentTransaction, last: boolean): Promise<CommitmentResult | undefined>;
   /** The peer has confirmed the report, or it was given up. */
   settle(transaction: CommitmentTransaction, outcome: 'reported' | 'given up'): Promise<void>;
   /** What is remembered and not settled, at the start. */

@@ -23,6 +23,8 @@ import { VALIDATION, type ValidationPolicy } from './validation.ts';
 export type ConformanceOptions = Omit<StorageScpOptions, 'host'> & {
   /** When storage commitment is answered, in words; undefined: it is not served. */
   readonly commitmentPolicy?: string;
+  /** Until an undecided request is answered as failed. */
+  readonly commitmentHours?: number;
   /** What happens to other content under a known UID, in words. */
   readonly duplicatePolicy?: string;
 };
@@ -177,7 +179,8 @@ function storage(options: ConformanceOptions, number: string): string {
   );
 }
 
-function otherServices({ commitmentPolicy }: ConformanceOptions, number: string): string {
+function otherServices(options: ConformanceOptions, number: string): string {
+  const { commitmentPolicy } = options;
   const verification = 'Verification: C-ECHO is answered 0000. Other operations: 0211; C-CANCEL is not answered.';
   if (commitmentPolicy === undefined) return markdownSection(3, `${number} Other services`, verification);
   const reasons = Object.entries(FAILURE_REASON).map(([name, value]) => [hex(value), wordsOf(name)]);
@@ -185,7 +188,7 @@ function otherServices({ commitmentPolicy }: ConformanceOptions, number: string)
     3,
     `${number} Other services`,
     verification,
-    `Storage Commitment Push Model (PS3.4 Annex J): N-ACTION is answered when the request is durable. An instance is committed ${commitmentPolicy}. The report (N-EVENT-REPORT, event type ${EVENT_TYPE.successful} or ${EVENT_TYPE.failuresExist}) is in the sender's own UIDs, on the association of the request as long as that stands.`,
+    `Storage Commitment Push Model (PS3.4 Annex J): N-ACTION is answered when the request is durable. An instance is committed ${commitmentPolicy}. The report (N-EVENT-REPORT, event type ${EVENT_TYPE.successful} or ${EVENT_TYPE.failuresExist}) is in the sender's own UIDs, on the association of the request as long as that stands.${options.commitmentHours === undefined ? '' : ` What is not decided within ${options.commitmentHours} h is reported as failed (0110).`}`,
     markdownTable(['Failure Reason', 'Meaning'], reasons),
   );
 }

@@ -4,7 +4,9 @@
  * waits, and a discarded instance is a failure. Answers are in the sender's own UIDs.
  */
 import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import type { Configuration } from '../config/schema.ts';
+import { systemClock } from '../core/clock.ts';
 import {
   type CommitmentLedger,
   type CommitmentResult,
@@ -21,43 +23,66 @@ export type CommitmentPolicy = 'custody' | 'delivery';
 
 export function commitmentLedger(store: Store, policy: CommitmentPolicy): CommitmentLedger {
   return {
-    remember: (transaction) =>
-      store.rememberCommitment(transaction.callingAeTitle, transaction.transactionUid, JSON.stringify(transaction)),
-    decide: (transaction) => decide(store, policy, transaction),
+    remember: (transaction) => remember(store, transaction),
+    decide: (transaction, last) => decide(store, transaction, { policy, last }),
     settle: (transaction, outcome) =>
       store.settleCommitment(transaction.callingAeTitle, transaction.transactionUid, outcome),
     owed: async () => (await store.owedCommitments()).map(transactionOf),
   };
 }
 
-/** As it was remembered; JSON has no undefined. */
+async function remember(store: Store, transaction: CommitmentTransaction): Promise<'new' | 'same' | 'other'> {
+  const { callingAeTitle, transactionUid, references } = transaction;
+  const earlier = await store.rememberCommitment(callingAeTitle, transactionUid, JSON.stringify(transaction));
+  if (earlier === undefined) return 'new';
+  return isDeepStrictEqual(transactionOf(earlier).references, references) ? 'same' : 'other';
+}
+
+/** As it was remembered; JSON has no undefined, and requests of earlier versions have no time. */
 function transactionOf(request: string): CommitmentTransaction {
-  const { customer, ...transaction } = JSON.parse(request) as CommitmentTransaction;
-  return { ...transaction, customer };
+  const { customer, requestedAtMs, ...transaction } = JSON.parse(request) as Omit<
+    CommitmentTransaction,
+    'requestedAtMs'
+  > & { requestedAtMs?: number };
+  return { ...transaction, customer, requestedAtMs: requestedAtMs ?? systemClock.nowMs() };
 }
 
 /** Undefined: at least one instance is still on its way. */
 async function decide(
   store: Store,
-  policy: CommitmentPolicy,
   transaction: CommitmentTransaction,
+  { policy, last }: { policy: CommitmentPolicy; last: boolean },
 ): Promise<CommitmentResult | undefined> {
   const committed: SopReference[] = [];
   const failed: FailedReference[] = [];
   for (const reference of transaction.references) {
-    const row = await store.findBySopInstanceUid(transaction.customer ?? DEFAULT_CUSTOMER, reference.sopInstanceUid);
-    const reason = failureOf(row, reference);
+    const versions = await versionsOf(store, transaction, reference);
+    const reason = failureOf(versions, reference);
+    const open = policy === 'delivery' && versions.some(({ settledAtMs }) => settledAtMs === undefined);
     if (reason !== undefined) failed.push({ ...reference, reason });
-    else if (policy === 'delivery' && row?.settledAtMs === undefined) return undefined;
-    else committed.push(reference);
+    else if (!open) committed.push(reference);
+    else if (last) failed.push({ ...reference, reason: FAILURE_REASON.processingFailure });
+    else return undefined;
   }
   return { committed, failed };
 }
 
-function failureOf(row: InstanceRow | undefined, reference: SopReference): number | undefined {
-  if (row === undefined) return FAILURE_REASON.noSuchObjectInstance;
-  if (row.sopClassUid !== reference.sopClassUid) return FAILURE_REASON.classInstanceConflict;
-  return row.state === 'discarded' ? FAILURE_REASON.processingFailure : undefined;
+/** Those that still count; where all were discarded, what is left of them. */
+async function versionsOf(
+  store: Store,
+  { customer }: CommitmentTransaction,
+  { sopInstanceUid }: SopReference,
+): Promise<InstanceRow[]> {
+  const versions = await store.versionsOf(customer ?? DEFAULT_CUSTOMER, sopInstanceUid);
+  const kept = versions.filter(({ state }) => state !== 'discarded');
+  return kept.length > 0 ? kept : versions;
+}
+
+function failureOf(versions: readonly InstanceRow[], reference: SopReference): number | undefined {
+  if (versions.length === 0) return FAILURE_REASON.noSuchObjectInstance;
+  if (!versions.some(({ sopClassUid }) => sopClassUid === reference.sopClassUid))
+    return FAILURE_REASON.classInstanceConflict;
+  return versions.every(({ state }) => state === 'discarded') ? FAILURE_REASON.processingFailure : undefined;
 }
 
 /** Where peers hear of it when their association is over: those with an address and a port in the configuration. */

@@ -42,7 +42,7 @@ export function conformanceStatement({
   const options: ConformanceOptions = {
     ...scpOptions(configuration),
     duplicatePolicy: DUPLICATES[dicom.duplicates],
-    ...(commitmentPolicy === undefined ? {} : { commitmentPolicy }),
+    ...(commitmentPolicy === undefined ? {} : { commitmentPolicy, commitmentHours: dicom.commitmentHours }),
   };
   return `${[
     `# DICOM Conformance Statement\n\nLethe ${VERSION}. Made from the running configuration; the requirements behind it, and the tests that hold them, are in docs/requirements.md.`,

@@ -355,7 +355,7 @@ function openCommitment({ dicom }: Configuration, store: SqliteStore, logger: Lo
   if (!dicom.enabled || dicom.commitment === 'off') return undefined;
   return new CommitmentReporter(
     commitmentLedger(store, dicom.commitment),
-    { addresses: reportAddresses(dicom.peers) },
+    { addresses: reportAddresses(dicom.peers), decideWithinMs: dicom.commitmentHours * 3_600_000 },
     logger,
   );
 }

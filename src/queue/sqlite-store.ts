@@ -89,6 +89,13 @@ export class SqliteStore implements Store {
     return row === undefined ? undefined : instanceOf(row);
   }
 
+  async versionsOf(customer: string, sopInstanceUid: string): Promise<InstanceRow[]> {
+    const where = 'customer = ? AND sop_instance_uid = ?';
+    return this.#database
+      .all(`SELECT ${INSTANCE} FROM instance WHERE ${where} ORDER BY id`, customer, sopInstanceUid)
+      .map(instanceOf);
+  }
+
   async instance(id: InstanceId): Promise<InstanceRow | undefined> {
     const row = this.#database.first(`SELECT ${INSTANCE} FROM instance WHERE id = ?`, id);
     return row === undefined ? undefined : instanceOf(row);
@@ -365,16 +372,18 @@ export class SqliteStore implements Store {
       }
     });
   }
-  rememberCommitment(peer: string, transactionUid: string, request: string): Promise<void> {
+  rememberCommitment(peer: string, transactionUid: string, request: string): Promise<string | undefined> {
     return this.#database.write(true, () => {
-      const changed = this.#database.run(
-        'INSERT INTO commitment VALUES (?, ?, ?, ?, NULL) ON CONFLICT DO NOTHING',
+      const earlier = this.#database.first(
+        'SELECT request FROM commitment WHERE peer = ? AND transaction_uid = ?',
         peer,
         transactionUid,
-        request,
-        this.#clock.nowMs(),
       );
-      if (changed > 0) this.#audit('commitment.requested', '', peer);
+      if (earlier !== undefined) return text(earlier, 'request');
+      const nowMs = this.#clock.nowMs();
+      this.#database.run('INSERT INTO commitment VALUES (?, ?, ?, ?, NULL)', peer, transactionUid, request, nowMs);
+      this.#audit('commitment.requested', '', peer);
+      return undefined;
     });
   }
 

@@ -147,6 +147,8 @@ export interface Store {
   noteDigest(id: InstanceId, digest: string): Promise<void>;
   /** The first content under this customer and SOP Instance UID. */
   findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined>;
+  /** All contents under this customer and SOP Instance UID, oldest first. */
+  versionsOf(customer: string, sopInstanceUid: string): Promise<InstanceRow[]>;
   instance(id: InstanceId): Promise<InstanceRow | undefined>;
   /** In state received, high priority first, then oldest, at most `limit`. A pure query: the caller knows what it has in hand. */
   takeReceived(limit: number): Promise<InstanceRow[]>;
@@ -208,8 +210,8 @@ export interface Store {
   /** Before the bytes go: it is flushed, and with it all that was said of these instances earlier. */
   markErased(ids: readonly InstanceId[], what: 'received' | 'prepared'): Promise<void>;
 
-  /** Keeps a storage commitment request until it is settled; the same one twice is one. `request` is opaque here. */
-  rememberCommitment(peer: string, transactionUid: string, request: string): Promise<void>;
+  /** Keeps a storage commitment request until it is settled; answers the one kept under this UID before. Opaque here. */
+  rememberCommitment(peer: string, transactionUid: string, request: string): Promise<string | undefined>;
   settleCommitment(peer: string, transactionUid: string, outcome: string): Promise<void>;
   /** Requests not settled, oldest first. */
   owedCommitments(): Promise<string[]>;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { bytesSource } from '../../src/core/bytes.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { readDataSet } from '../../src/dicom/data-set-reader.ts';
@@ -41,12 +42,15 @@ class MemoryLedger implements CommitmentLedger {
   /** Instances that are in custody; undefined: nothing is decided yet. */
   custody: ReadonlySet<string> | undefined = new Set();
 
-  async remember(transaction: CommitmentTransaction): Promise<void> {
+  async remember(transaction: CommitmentTransaction): Promise<'new' | 'same' | 'other'> {
+    const earlier = this.remembered.get(transaction.transactionUid);
+    if (earlier !== undefined) return isDeepStrictEqual(earlier.references, transaction.references) ? 'same' : 'other';
     this.remembered.set(transaction.transactionUid, transaction);
+    return 'new';
   }
 
-  async decide({ references }: CommitmentTransaction): Promise<CommitmentResult | undefined> {
-    const custody = this.custody;
+  async decide({ references }: CommitmentTransaction, last: boolean): Promise<CommitmentResult | undefined> {
+    const custody = this.custody ?? (last ? new Set<string>() : undefined);
     if (custody === undefined) return undefined;
     return {
       committed: references.filter(({ sopInstanceUid }) => custody.has(sopInstanceUid)),
@@ -190,6 +194,7 @@ describe('F24: storage commitment', TIMEOUT, () => {
       callingAeTitle: 'PEER',
       calledAeTitle: 'LETHE',
       customer: undefined,
+      requestedAtMs: Date.now(),
     };
     await ledger.remember({ ...transaction, references: [{ sopClassUid: CT_IMAGE_STORAGE, sopInstanceUid: '1.2.1' }] });
     const reports = await reportListener(context);
@@ -202,6 +207,36 @@ describe('F24: storage commitment', TIMEOUT, () => {
     addresses.set('PEER', { host: '127.0.0.1', port: reports.port });
     await until(() => ledger.outcomes.length === 1);
     assert.equal(reports.heard.length, 1);
+  });
+
+  test('a transaction UID that is in use for other instances fails with 0131, and the first is kept', async (context) => {
+    const ledger = new MemoryLedger();
+    ledger.custody = undefined;
+    const { port } = await serve(context, ledger);
+    const peer = await ScriptedPeer.associated(port, { contexts: [CONTEXT] });
+    peer.message(1, action(), requestData(['1.2.1']));
+    assert.equal(await peer.status(), 0);
+    peer.message(1, action(), requestData(['1.2.2']));
+    assert.equal(await peer.status(), 0);
+    assert.equal((await peer.response()).get(0x1002)?.readUInt16LE(), 2, 'Event Type ID');
+    const data = await peer.next();
+    const options = { explicitVr: true, littleEndian: true };
+    const [failed] = readDataSet(bytesSource(data?.body.subarray(6) ?? Buffer.alloc(0)), options).items(0x00081198);
+    assert.deepEqual([failed?.string(0x00081155), failed?.number(0x00081197)], ['1.2.2', 0x0131]);
+    assert.equal(ledger.remembered.get('1.2.77')?.references[0]?.sopInstanceUid, '1.2.1');
+  });
+
+  test('what is not decided in time is reported as failed', async (context) => {
+    const ledger = new MemoryLedger();
+    ledger.custody = undefined;
+    const { port } = await serve(context, ledger, { decideWithinMs: 60 });
+    const peer = await ScriptedPeer.associated(port, { contexts: [CONTEXT] });
+    peer.message(1, action(), requestData(['1.2.1']));
+    assert.equal(await peer.status(), 0);
+    const report = await peer.response();
+    assert.equal(report.get(0x1002)?.readUInt16LE(), 2, 'Event Type ID');
+    peer.send(reportRsp(report.get(0x0110)?.readUInt16LE() ?? 0));
+    await until(() => ledger.outcomes.length === 1);
   });
 
   test('a peer that cannot be told is given up after the last attempt', async (context) => {

@@ -54,7 +54,14 @@ async function deliver(store: SqliteStore, number: number): Promise<void> {
 
 function asked(...numbers: number[]): CommitmentTransaction {
   const references = numbers.map((number) => ({ sopClassUid: CT, sopInstanceUid: `2.25.${number}` }));
-  return { transactionUid: '2.25.99', callingAeTitle: 'PACS', calledAeTitle: 'LETHE', customer: undefined, references };
+  return {
+    transactionUid: '2.25.99',
+    callingAeTitle: 'PACS',
+    calledAeTitle: 'LETHE',
+    customer: undefined,
+    requestedAtMs: 5,
+    references,
+  };
 }
 
 test('on delivery the answer waits until every destination has taken every instance', async (t) => {
@@ -62,14 +69,14 @@ test('on delivery the answer waits until every destination has taken every insta
   const ledger = commitmentLedger(store, 'delivery');
   await deliver(store, 1);
   await store.accept(received(2), undefined);
-  assert.equal(await ledger.decide(asked(1, 2)), undefined);
-  assert.deepEqual(await ledger.decide(asked(1)), { committed: asked(1).references, failed: [] });
+  assert.equal(await ledger.decide(asked(1, 2), false), undefined);
+  assert.deepEqual(await ledger.decide(asked(1), false), { committed: asked(1).references, failed: [] });
 });
 
 test('on custody an instance in the spool is committed', async (t) => {
   const store = openStore(t);
   await store.accept(received(2), undefined);
-  assert.deepEqual(await commitmentLedger(store, 'custody').decide(asked(2)), {
+  assert.deepEqual(await commitmentLedger(store, 'custody').decide(asked(2), false), {
     committed: asked(2).references,
     failed: [],
   });
@@ -85,12 +92,42 @@ test('what never came, came as another class or was discarded fails with the rea
     ...asked(1, 3, 4),
     references: [...asked(3, 4).references, { sopClassUid: '1.2.840.10008.5.1.4.1.1.4', sopInstanceUid: '2.25.1' }],
   };
-  const result = await commitmentLedger(store, 'delivery').decide(request);
+  const result = await commitmentLedger(store, 'delivery').decide(request, false);
   assert.deepEqual(result?.committed, []);
   assert.deepEqual(
     result?.failed.map(({ reason }) => reason),
     [FAILURE_REASON.processingFailure, FAILURE_REASON.noSuchObjectInstance, FAILURE_REASON.classInstanceConflict],
   );
+});
+
+test('F24: what is open at the end of the time has failed, and what is delivered is committed', async (t) => {
+  const store = openStore(t);
+  await deliver(store, 1);
+  await store.accept(received(2), undefined);
+  const result = await commitmentLedger(store, 'delivery').decide(asked(1, 2), true);
+  assert.deepEqual(result?.committed, asked(1).references);
+  assert.deepEqual(
+    result?.failed.map(({ reason }) => reason),
+    [FAILURE_REASON.processingFailure],
+  );
+});
+
+test('F24: a version that another one replaced does not count', async (t) => {
+  const store = openStore(t);
+  const old = received(1);
+  await store.accept({ ...old, digest: 'old' }, undefined);
+  await store.discard(old.record.id, 'replaced');
+  const { record } = received(2);
+  await store.accept({ ...received(2), record: { ...record, sopInstanceUid: '2.25.1' } }, undefined);
+  const result = await commitmentLedger(store, 'custody').decide(asked(1), false);
+  assert.deepEqual(result, { committed: asked(1).references, failed: [] });
+});
+
+test('F24: a transaction UID is known again, for the same references or for others', async (t) => {
+  const ledger = commitmentLedger(openStore(t), 'custody');
+  assert.equal(await ledger.remember(asked(1)), 'new');
+  assert.equal(await ledger.remember({ ...asked(1), requestedAtMs: 9 }), 'same');
+  assert.equal(await ledger.remember(asked(1, 2)), 'other');
 });
 
 test('a request is owed over a restart until it is settled', async (t) => {

@@ -340,8 +340,8 @@ export function storeContract(name: string, open: OpenStore): void {
   contract(
     'a commitment request is kept over a restart until it is settled, and once',
     async (store, _clock, reopen) => {
-      await store.rememberCommitment('PACS', '2.25.1', 'one');
-      await store.rememberCommitment('PACS', '2.25.1', 'again');
+      assert.equal(await store.rememberCommitment('PACS', '2.25.1', 'one'), undefined);
+      assert.equal(await store.rememberCommitment('PACS', '2.25.1', 'again'), 'one');
       await store.rememberCommitment('OTHER', '2.25.1', 'two');
       await store.close();
       const again = await reopen();
