@@ -176,8 +176,9 @@ export function fileSource(path: string): ByteSource & { close(): void } {
   const { size } = fstatSync(fd);
   return {
     size,
-    read: (position, length) => {
-      const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, size - position)));
+    read: (position, length, into) => {
+      const wanted = Math.max(0, Math.min(length, size - position));
+      const bytes = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted);
       let filled = 0;
       while (filled < bytes.length) {
         const count = readSync(fd, bytes, filled, bytes.length - filled, position + filled);

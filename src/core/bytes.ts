@@ -8,9 +8,10 @@ export interface ByteSource {
   readonly size: number;
   /**
    * Up to `length` bytes from `position`; fewer only at the end of the source. The result may be a view that the next
-   * `read` overwrites: copy what must survive.
+   * `read` overwrites: copy what must survive. `into` holds at least `length` bytes where it is given, and may be used
+   * for the answer.
    */
-  read(position: number, length: number): Uint8Array;
+  read(position: number, length: number, into?: Uint8Array): Uint8Array;
 }
 
 /** Takes bytes in order. The sink may keep no reference after `write` returns unless it copies. */
@@ -30,8 +31,37 @@ export function bytesSource(bytes: Uint8Array): ByteSource {
 export function rangeSource(source: ByteSource, start: number, size: number): ByteSource {
   return {
     size,
-    read: (position, length) => source.read(start + position, Math.max(0, Math.min(length, size - position))),
+    read: (position, length, into) =>
+      source.read(start + position, Math.max(0, Math.min(length, size - position)), into),
   };
+}
+
+/** Small writes are gathered into blocks, large ones pass by reference: a data set is a hundred writes of a few bytes. */
+export class GatheringSink implements ByteSink {
+  readonly #sink: ByteSink;
+  readonly #block: Uint8Array;
+  #used = 0;
+
+  constructor(sink: ByteSink, blockBytes = 64 * 1024) {
+    this.#sink = sink;
+    this.#block = new Uint8Array(blockBytes);
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#used + bytes.length > this.#block.length) this.flush();
+    if (bytes.length >= this.#block.length) {
+      this.#sink.write(bytes);
+      return;
+    }
+    this.#block.set(bytes, this.#used);
+    this.#used += bytes.length;
+  }
+
+  /** To be called after the last write. */
+  flush(): void {
+    if (this.#used > 0) this.#sink.write(this.#block.subarray(0, this.#used));
+    this.#used = 0;
+  }
 }
 
 /** A sink that collects copies; `bytes()` joins them. For tests and small things only: it is not bounded. */

@@ -9,7 +9,7 @@
  *   const { pseudonyms, identity, digest } = deidentify(source, sink, { profile, key });
  */
 import { createHash } from 'node:crypto';
-import type { ByteSink, ByteSource } from '../core/bytes.ts';
+import { type ByteSink, type ByteSource, GatheringSink } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import type { DataSet } from '../dicom/data-set.ts';
 import { readDataSet } from '../dicom/data-set-reader.ts';
@@ -42,6 +42,8 @@ export interface DeidentifyOptions {
   readonly crosswalk?: { readonly publicKeyPem: string; random(bytes: number): Uint8Array };
   /** What takes the place of the pixels and of what describes them. */
   readonly replacements?: PixelReplacements;
+  /** False leaves the digest out, for whoever has no use for it: of large objects it is half of the work. */
+  readonly digest?: boolean;
 }
 
 export interface Deidentification {
@@ -60,7 +62,7 @@ export interface Deidentification {
   /** Keyed hashes, for telling whether two instances are of one patient or study without knowing whose. */
   readonly patientKey: string;
   readonly studyKey: string;
-  /** SHA-256 of the output, hexadecimal. */
+  /** SHA-256 of the output, hexadecimal; empty where it was not asked for. */
   readonly digest: string;
   /** For `leakCheck`. It never leaves the process and is never logged. */
   readonly identity: KnownIdentity;
@@ -102,15 +104,16 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
   const policy = new ElementPolicy(instance);
   const additions = additionsOf(instance, replacements);
   const output = new OutputValues(policy, dataSet, additions);
-  const digest = new DigestSink(sink);
+  const digest = options.digest === false ? undefined : new DigestSink(sink);
+  const gathered = new GatheringSink(digest ?? sink);
   const sopInstanceUid = output.string(SOP_INSTANCE_UID);
-  digest.write(
+  gathered.write(
     writeFileMeta({ sopClassUid: instance.sopClassUid, sopInstanceUid, transferSyntaxUid: transferSyntax.uid }),
   );
-  const deflate = transferSyntax.deflated ? new DeflateSink(digest) : undefined;
+  const deflate = transferSyntax.deflated ? new DeflateSink(gathered) : undefined;
   const rewriter = new Rewriter({
     policy,
-    writer: new DataSetWriter(deflate ?? digest, transferSyntax),
+    writer: new DataSetWriter(deflate ?? gathered, transferSyntax),
     littleEndian: transferSyntax.littleEndian,
     source: open.source,
     additions,
@@ -119,6 +122,7 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
   });
   rewriter.writeRoot(dataSet);
   deflate?.end();
+  gathered.flush();
   const age = ageInYears(output.string(PATIENT_AGE));
   const modality = output.string(MODALITY);
   return {
@@ -135,7 +139,7 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
     ...(modality === '' ? {} : { modality }),
     patientKey: instance.pseudonyms.patientKey(instance.patient),
     studyKey: instance.pseudonyms.studyKey(instance.studyInstanceUid),
-    digest: digest.hex(),
+    digest: digest?.hex() ?? '',
     identity: instance.identity,
     recognizableFace: showsFace,
     ...(options.crosswalk === undefined ? {} : { crosswalk: crosswalkOf(instance, output, options.crosswalk) }),

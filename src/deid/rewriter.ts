@@ -5,6 +5,7 @@
  */
 import type { ByteSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
+import { borrowScratch, giveBackScratch } from '../core/scratch.ts';
 import { type DataSet, type Element, valueBytes } from '../dicom/data-set.ts';
 import { type Tag, tagText } from '../dicom/tag.ts';
 import { swapUnits } from '../dicom/values.ts';
@@ -146,12 +147,14 @@ export class Rewriter {
 
   #copyRange(offset: number, length: number): void {
     const { writer, source } = this.#options;
+    const space = borrowScratch(COPY_BYTES);
     for (let position = 0; position < length; ) {
-      const chunk = source.read(offset + position, Math.min(COPY_BYTES, length - position));
+      const chunk = source.read(offset + position, Math.min(COPY_BYTES, length - position), space);
       if (chunk.length === 0) throw new LetheError('DICOM_TRUNCATED', { offset: offset + position });
       writer.bulkData(chunk);
       position += chunk.length;
     }
+    giveBackScratch(space);
   }
 
   #copyFragments(element: Element, fragments: readonly { offset: number; length: number }[]): void {

@@ -6,7 +6,7 @@ import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 import { keepCrosswalk } from '../queue/local-crosswalk.ts';
 import { LocalPreparedArea } from '../queue/local-prepared.ts';
-import { digestOf, openReceived } from '../queue/local-received.ts';
+import { openVerified } from '../queue/local-received.ts';
 import { compileRules, type Rule } from './inspect.ts';
 import { customerKey } from './keys.ts';
 import type { DestinationTaker, Rendering } from './outputs.ts';
@@ -61,8 +61,7 @@ if (port !== null) {
     destinations: data.destinations,
   };
   const deps = {
-    openReceived: (location: string) => openReceived(data.dataDir, location),
-    digestOf: (location: string) => digestOf(data.dataDir, location),
+    openReceived: (location: string) => openVerified(data.dataDir, location),
     prepared: (job: ProcessJob) => area.prepared(job.id, job.attempt),
     keyOf: (customer: string) => ({ bytes: customerKey(data.key, customer), generation: data.keyGeneration }),
     ...(data.crosswalkPublicKey === undefined ? {} : { crosswalk: crosswalkTo(data.dataDir, data.crosswalkPublicKey) }),

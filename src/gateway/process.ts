@@ -35,10 +35,11 @@ export interface ProcessOptions {
   readonly destinations: readonly DestinationTaker[];
 }
 
+/** What was received, and SHA-256 of its data: undefined where they are not what was received. */
+export type Received = ByteSource & { readonly contentDigest: string | undefined; close(): void };
+
 export interface ProcessDeps {
-  openReceived(location: string): ByteSource & { close(): void };
-  /** SHA-256 of the received data; undefined where they are not what was received. */
-  digestOf(location: string): Promise<string | undefined>;
+  openReceived(location: string): Promise<Received>;
   prepared(job: ProcessJob): PreparedPack;
   keyOf(customer: string): PseudonymKey;
   /** Encrypts what leads back from pseudonyms to originals; absent: no crosswalk is kept. */
@@ -57,36 +58,40 @@ export async function processInstance(
   deps: ProcessDeps,
 ): Promise<ProcessOutcome> {
   try {
-    const contentDigest = await deps.digestOf(job.location);
-    if (contentDigest === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'data' });
-    deps.onProgress();
-    return { ...(await processContent(job, options, deps)), contentDigest };
+    const received = await deps.openReceived(job.location);
+    try {
+      const { contentDigest } = received;
+      if (contentDigest === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'data' });
+      deps.onProgress();
+      return { ...(await processContent(job, received, { options, deps })), contentDigest };
+    } finally {
+      received.close();
+    }
   } catch (error) {
     return outcomeOf(toLetheError(error));
   }
 }
 
-async function processContent(job: ProcessJob, options: ProcessOptions, deps: ProcessDeps): Promise<ProcessOutcome> {
+async function processContent(
+  job: ProcessJob,
+  received: ByteSource,
+  { options, deps }: Environment,
+): Promise<ProcessOutcome> {
   let pack: PreparedPack | undefined;
   try {
-    const received = deps.openReceived(job.location);
-    try {
-      const part10 = readPart10(received, { endAfterPixelData: true }); // what stands behind the pixels goes anyway
-      verifyCustody(part10, job);
-      const decision = inspect(part10.dataSet, job, options.rules);
-      if (decision.kind === 'discard') return { kind: 'discarded', rule: decision.rule };
-      if (decision.kind === 'hold') throw new LetheError('INSTANCE_HELD_BY_RULE', { rule: decision.rule });
-      const takers = takersFor(part10.dataSet, decision, options);
-      deps.onProgress();
-      const cleaned = await cleanPixels(part10, options.pixels);
-      if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
-      pack = deps.prepared(job);
-      const work = { job, part10, received, cleaned, pack, profile: decision.profile ?? job.profile };
-      const made = await makeOutputs(planOutputs(takers, options.rendering), work, { options, deps });
-      return seal(pack, made, decision);
-    } finally {
-      received.close();
-    }
+    const part10 = readPart10(received, { endAfterPixelData: true }); // what stands behind the pixels goes anyway
+    verifyCustody(part10, job);
+    const decision = inspect(part10.dataSet, job, options.rules);
+    if (decision.kind === 'discard') return { kind: 'discarded', rule: decision.rule };
+    if (decision.kind === 'hold') throw new LetheError('INSTANCE_HELD_BY_RULE', { rule: decision.rule });
+    const takers = takersFor(part10.dataSet, decision, options);
+    deps.onProgress();
+    const cleaned = await cleanPixels(part10, options.pixels);
+    if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
+    pack = deps.prepared(job);
+    const work = { job, part10, received, cleaned, pack, profile: decision.profile ?? job.profile };
+    const made = await makeOutputs(planOutputs(takers, options.rendering), work, { options, deps });
+    return seal(pack, made, decision);
   } catch (error) {
     pack?.abort();
     return outcomeOf(toLetheError(error));

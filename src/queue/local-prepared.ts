@@ -4,8 +4,9 @@
  *
  *   members ... | index: JSON [{ name, position, bytes }] | u32 index length | u32 CRC-32 of the index | "LPRP"
  *
- * Written under a temporary name, flushed, renamed, folder flushed. Synchronous on purpose: workers write it. A file
- * with a temporary name after a start is the rest of a crash and is removed.
+ * A pack is in memory until its commit, or until it is too large for that. Then it is written under a temporary name,
+ * flushed, renamed, folder flushed. Synchronous on purpose: workers write it. A file with a temporary name after a start
+ * is the rest of a crash and is removed.
  */
 import {
   closeSync,
@@ -22,9 +23,10 @@ import {
 } from 'node:fs';
 import { join, sep } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { ByteSource } from '../core/bytes.ts';
+import { type ByteSource, bytesSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifier.ts';
+import { borrowScratch, giveBackScratch, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
 import { diskError, FILE_MODE, flushFolderSync, isMissing, makeFolder, readFullySync } from './disk.ts';
 import type { PreparedLocation, PreparedWriter } from './spool.ts';
 
@@ -32,6 +34,8 @@ const FOLDER = 'prepared';
 const TEMPORARY = '.part';
 const MAGIC = 'LPRP';
 const TAIL_BYTES = 12;
+/** Once a pack is on disk, what is longer passes by the memory. */
+const DIRECT_BYTES_MIN = 64 * 1024;
 const INDEX_BYTES_MAX = 64 * 1024 * 1024; // a hundred bytes a frame, for a very long film
 /** One character of the id that differs between neighbours: 32 folders keep each small, and are made only once. */
 const SHARD = { from: 25, to: 26 } as const;
@@ -131,8 +135,13 @@ export class PreparedPack implements PreparedWriter {
   readonly #folder: string;
   readonly #location: string;
   readonly #path: string;
-  readonly #fd: number;
   readonly #members: Member[] = [];
+  /** What was written and is not on disk yet; most instances stay here whole until the commit. */
+  #memory = borrowScratch(0);
+  readonly #outgrown: Uint8Array[] = [];
+  /** Where in the file the first byte of the memory belongs. */
+  #memoryStart = 0;
+  #fd: number | undefined;
   #position = 0;
   #start = -1;
   #ended = false;
@@ -141,7 +150,6 @@ export class PreparedPack implements PreparedWriter {
     this.#folder = folder;
     this.#location = location;
     this.#path = join(folder, location.slice(location.indexOf('/') + 1));
-    this.#fd = attempt('open', () => openSync(this.#path + TEMPORARY, 'w+', FILE_MODE));
   }
 
   file(name: string): { write(bytes: Uint8Array): void; end(): void } {
@@ -160,7 +168,9 @@ export class PreparedPack implements PreparedWriter {
   source(name: string): ByteSource {
     const member = this.#members.find((one) => one.name === name);
     if (member === undefined) throw new LetheError('INVARIANT', { what: 'no such member' });
-    return { size: member.bytes, read: reader(this.#fd, member) };
+    const end = member.position + member.bytes;
+    if (this.#fd === undefined) return bytesSource(this.#memory.subarray(member.position, end));
+    return { size: member.bytes, read: reader(this.#spill(), member) };
   }
 
   /** Where the pack stands now, for `rewind`. Between members only. */
@@ -173,7 +183,10 @@ export class PreparedPack implements PreparedWriter {
     this.#members.length = mark.members;
     this.#position = mark.position;
     this.#start = -1;
-    attempt('truncate', () => ftruncateSync(this.#fd, mark.position));
+    if (mark.position >= this.#memoryStart) return;
+    this.#memoryStart = mark.position;
+    const fd = this.#fd;
+    if (fd !== undefined) attempt('truncate', () => ftruncateSync(fd, mark.position));
   }
 
   /** Bytes of all members. */
@@ -189,8 +202,9 @@ export class PreparedPack implements PreparedWriter {
     tail.write(MAGIC, 8, 'latin1');
     this.#write(index);
     this.#write(tail);
+    const fd = this.#spill();
     attempt('commit', () => {
-      fdatasyncSync(this.#fd);
+      fdatasyncSync(fd);
       renameSync(this.#path + TEMPORARY, this.#path);
       flushFolderSync(this.#folder);
     });
@@ -201,21 +215,56 @@ export class PreparedPack implements PreparedWriter {
 
   abort(): void {
     if (this.#ended) return;
+    const isOnDisk = this.#fd !== undefined;
     this.#end();
-    rmSync(this.#path + TEMPORARY, { force: true });
+    if (isOnDisk) rmSync(this.#path + TEMPORARY, { force: true });
   }
 
   #end(): void {
     this.#ended = true;
-    closeSync(this.#fd);
+    for (const memory of [this.#memory, ...this.#outgrown]) giveBackScratch(memory);
+    if (this.#fd !== undefined) closeSync(this.#fd);
   }
 
   #write(bytes: Uint8Array): void {
+    const used = this.#position - this.#memoryStart;
+    const isDirect = this.#fd !== undefined && bytes.length >= DIRECT_BYTES_MIN;
+    if (!isDirect && (used + bytes.length <= this.#memory.length || this.#grow(used + bytes.length))) {
+      this.#memory.set(bytes, used);
+      this.#position += bytes.length;
+      return;
+    }
+    this.#spill();
+    this.#writeAt(bytes, this.#position);
+    this.#position += bytes.length;
+    this.#memoryStart = this.#position;
+  }
+
+  /** Answers whether the memory now holds `bytes`; once something is on disk it does not grow any more. */
+  #grow(bytes: number): boolean {
+    if (bytes > SCRATCH_BYTES_MAX || this.#fd !== undefined) return false;
+    const larger = borrowScratch(bytes);
+    larger.set(this.#memory.subarray(0, this.#position));
+    this.#outgrown.push(this.#memory); // `source` may have given views of it
+    this.#memory = larger;
+    return true;
+  }
+
+  /** Puts what is in memory on disk; answers the file. */
+  #spill(): number {
+    this.#fd ??= attempt('open', () => openSync(this.#path + TEMPORARY, 'w+', FILE_MODE));
+    this.#writeAt(this.#memory.subarray(0, this.#position - this.#memoryStart), this.#memoryStart);
+    this.#memoryStart = this.#position;
+    return this.#fd;
+  }
+
+  #writeAt(bytes: Uint8Array, position: number): void {
+    const fd = this.#fd;
+    if (fd === undefined) throw new LetheError('INVARIANT', { what: 'no file' });
     attempt('write', () => {
       for (let done = 0; done < bytes.length; )
-        done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#position + done);
+        done += writeSync(fd, bytes, done, bytes.length - done, position + done);
     });
-    this.#position += bytes.length;
   }
 }
 
@@ -244,11 +293,12 @@ function memberSource(fd: number, member: Member): OpenFile {
   return { size: member.bytes, read: reader(fd, member), close: () => closeSync(fd) };
 }
 
-/** Reads a range of a file; each answer is a buffer of its own. */
+/** Reads a range of a file; each answer is a buffer of its own, or `into`. */
 export function reader(fd: number, range: { position: number; bytes: number }): ByteSource['read'] {
-  return (position, length) => {
+  return (position, length, into) => {
     const wanted = Math.max(0, Math.min(length, range.bytes - position));
     if (wanted === 0) return new Uint8Array(0);
-    return attempt('read', () => readFullySync(fd, Buffer.allocUnsafe(wanted), range.position + position));
+    const space = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted);
+    return attempt('read', () => readFullySync(fd, space, range.position + position));
   };
 }

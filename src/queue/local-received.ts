@@ -7,6 +7,7 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { LetheError } from '../core/errors.ts';
+import { inMemory, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
 import { closeFile, diskError, openFile, readFully, readFullySync } from './disk.ts';
 import { type OpenFile, reader } from './local-prepared.ts';
 import {
@@ -41,7 +42,7 @@ export function parseLocation(location: SpoolLocation): { segment: string; posit
 }
 
 /** File header and data of one committed instance: a Part 10 file. The caller closes. @throws SPOOL_IO, SPOOL_CORRUPT */
-export function openReceived(dataDir: string, location: SpoolLocation): OpenFile {
+export function openReceived(dataDir: string, location: SpoolLocation): OpenFile & { readonly head: RecordHead } {
   const { segment, position } = parseLocation(location);
   const fd = open(join(receivedFolder(dataDir), segment + SEGMENT_SUFFIX));
   try {
@@ -52,11 +53,33 @@ export function openReceived(dataDir: string, location: SpoolLocation): OpenFile
       position: position + RECORD_FIXED_BYTES + head.metaBytes,
       bytes: head.headerBytes + head.dataBytes,
     };
-    return { size: range.bytes, read: reader(fd, range), close: () => closeSync(fd) };
+    return { head, size: range.bytes, read: reader(fd, range), close: () => closeSync(fd) };
   } catch (error) {
     closeSync(fd);
     throw diskError(error, 'read');
   }
+}
+
+/** As `openReceived`, with the SHA-256 of the data; it reads all of them, and small ones once only. */
+export interface VerifiedReceived extends OpenFile {
+  /** Lower-case hexadecimal; undefined where the data are not what was received. */
+  readonly contentDigest: string | undefined;
+}
+
+/** The answers of `read` hold until `close`. @throws SPOOL_IO, SPOOL_CORRUPT */
+export async function openVerified(dataDir: string, location: SpoolLocation): Promise<VerifiedReceived> {
+  const file = openReceived(dataDir, location);
+  if (file.size > SCRATCH_BYTES_MAX) {
+    const { size, read, close } = file;
+    return { size, read, close, contentDigest: await digestOf(dataDir, location) };
+  }
+  const { head } = file;
+  const { size, read, close } = inMemory(file);
+  const header = read(0, head.headerBytes);
+  const data = read(head.headerBytes, head.dataBytes);
+  const digest = createHash('sha256').update(data).digest('hex');
+  const check = isBlockwise(head) ? crc32(data, crc32(header)) : digest;
+  return { size, read, close, contentDigest: check === head.check ? digest : undefined };
 }
 
 /**

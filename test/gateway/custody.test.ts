@@ -12,6 +12,7 @@ import { StorageScp } from '../../src/dimse/storage-scp.ts';
 import { StorageScu } from '../../src/dimse/storage-scu.ts';
 import { Receiver } from '../../src/gateway/receive.ts';
 import { storageHandler } from '../../src/gateway/storage-handler.ts';
+import { openVerified } from '../../src/queue/local-received.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { buildDataSet, buildPart10 } from '../build/data-set.ts';
@@ -57,7 +58,7 @@ async function start(context: TestContext, duplicates: 'refuse' | 'keep' | 'repl
     await spool.close();
     rmSync(dataDir, { recursive: true, force: true });
   });
-  return { spool, store, accepted, scu, receiver };
+  return { dataDir, spool, store, accepted, scu, receiver };
 }
 
 function instance(sopInstanceUid: string, pixelBytes: number, fill = 1) {
@@ -77,7 +78,7 @@ function instance(sopInstanceUid: string, pixelBytes: number, fill = 1) {
 
 describe('custody', { timeout: 10_000 }, () => {
   test('F22: what is stored is the data set as it came behind file meta information of the association', async (context) => {
-    const { spool, store, scu } = await start(context);
+    const { dataDir, spool, store, scu } = await start(context);
     const sizes = [2, 500_000, 3_000_000, 100];
     const sent = sizes.map((pixelBytes, index) => instance(`1.2.${index + 1}`, pixelBytes, index));
     const answers = await Promise.all(sent.map(({ operation }) => scu.store(operation)));
@@ -92,6 +93,10 @@ describe('custody', { timeout: 10_000 }, () => {
       const source = spool.openReceived(row.location);
       const bytes = Buffer.from(source.read(0, source.size));
       source.close();
+      const verified = await openVerified(dataDir, row.location);
+      assert.equal(verified.contentDigest, await spool.digestOf(row.location));
+      assert.deepEqual(Buffer.from(verified.read(0, verified.size)), bytes);
+      verified.close();
       assert.deepEqual(bytes.subarray(-dataSet.length), dataSet);
       const { fileMeta } = readPart10({ size: bytes.length, read: (at, length) => bytes.subarray(at, at + length) });
       assert.equal(fileMeta.string(0x00020002), CT_IMAGE_STORAGE);

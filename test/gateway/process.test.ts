@@ -83,8 +83,11 @@ function harness(
         destinations,
       },
       {
-        openReceived: () => ({ ...bytesSource(bytes), close: () => undefined }),
-        digestOf: async () => createHash('sha256').update(bytes).digest('hex'),
+        openReceived: async () => ({
+          ...bytesSource(bytes),
+          contentDigest: createHash('sha256').update(bytes).digest('hex'),
+          close: () => undefined,
+        }),
         prepared: (one) => area.prepared(one.id, one.attempt),
         keyOf: () => ({ bytes: new Uint8Array(32).fill(7), generation: 1 }),
         onProgress: () => undefined,

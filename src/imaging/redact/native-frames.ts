@@ -21,8 +21,16 @@ export type FrameChange = (frame: {
   readonly description: ImageDescription;
 }) => void;
 
+/** Whether a frame may pass by reference, without a copy to change; only asked of whole bytes in little endian. */
+export type FrameCheck = (bytes: Uint8Array, description: ImageDescription) => boolean;
+
 /** @throws IMAGING_PIXEL_DATA_MISSING */
-export function changedNativeFrames(part10: NativeFile, declared: ImageDescription, change: FrameChange): Replacement {
+export function changedNativeFrames(
+  part10: NativeFile,
+  declared: ImageDescription,
+  change: FrameChange,
+  isSettled: FrameCheck = () => false,
+): Replacement {
   const { description } = openPixelData(part10, declared);
   const element = part10.dataSet.element(description.pixelDataTag);
   if (element === undefined) throw new LetheError('IMAGING_PIXEL_DATA_MISSING', { what: 'no pixel data element' });
@@ -31,7 +39,7 @@ export function changedNativeFrames(part10: NativeFile, declared: ImageDescripti
     kind: 'bulk',
     vr: bulkVr(element),
     length,
-    chunks: () => nativeChunks(part10, element, description, change),
+    chunks: () => nativeChunks(part10, element, description, { change, isSettled }),
   };
 }
 
@@ -39,17 +47,23 @@ function* nativeChunks(
   { source, encoding }: NativeFile,
   element: Element,
   description: ImageDescription,
-  change: FrameChange,
+  { change, isSettled }: { change: FrameChange; isSettled: FrameCheck },
 ): Generator<Uint8Array> {
   const unit = encoding.littleEndian ? 1 : swapUnit(element.vr);
   const bits = frameBits(description);
   const together = framesToWholeWords(bits, Math.max(2, unit));
+  const space = new Uint8Array(even(Math.ceil((Math.min(together, description.frames) * bits) / 8)));
   for (let first = 0; first < description.frames; first += together) {
     const count = Math.min(together, description.frames - first);
     const start = (first * bits) / 8;
-    const pixels = Math.ceil((count * bits) / 8);
-    const cells = new Uint8Array(even(pixels));
-    cells.set(source.read(element.offset + start, Math.min(cells.length, element.length - start)));
+    const cells = space.subarray(0, even(Math.ceil((count * bits) / 8)));
+    const found = source.read(element.offset + start, Math.min(cells.length, element.length - start), cells);
+    if (unit === 1 && found.length * 8 === count * bits && isSettled(found, description)) {
+      yield found;
+      continue;
+    }
+    if (found.buffer !== cells.buffer) cells.set(found);
+    cells.fill(0, found.length);
     const chunk = unit === 1 ? cells : swapBytes(cells, unit);
     clearBehind(chunk, count * bits);
     for (let index = 0; index < count; index++) {

@@ -25,7 +25,7 @@ import { changedNativeFrames, type NativeFile } from './native-frames.ts';
 import { recodedPixels } from './recode.ts';
 import { clipRect, type FrameRect, rectsOfFrame } from './rect.ts';
 import type { PixelReplacements, Replacement } from './replacement.ts';
-import { clearUnusedBits, hasUnusedBits } from './unused-bits.ts';
+import { anyUnusedBitSet, clearUnusedBits, hasUnusedBits } from './unused-bits.ts';
 
 const ICON_IMAGE_SEQUENCE: Tag = 0x00880200;
 /** CID 7050: Clean Pixel Data Option. */
@@ -150,8 +150,11 @@ export async function clearHiddenBits(part10: NativeFile): Promise<PixelReplacem
   if (!hasUnusedBits(description)) return undefined;
   const padding = paddingWord(part10, description);
   if (!part10.transferSyntax.encapsulated) {
-    const cleared = changedNativeFrames(part10, description, ({ bytes, description: stored }) =>
-      clearInPlace(bytes, stored, padding),
+    const cleared = changedNativeFrames(
+      part10,
+      description,
+      ({ bytes, description: stored }) => clearInPlace(bytes, stored, padding),
+      (bytes, stored) => bytes.byteOffset % 2 === 0 && !anyUnusedBitSet(samplesOf(bytes, stored), stored),
     );
     return { replace: new Map([[description.pixelDataTag, cleared]]), methodCodes: [] };
   }

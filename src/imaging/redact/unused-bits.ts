@@ -19,8 +19,7 @@ export function hasUnusedBits({ kind, bitsStored, bitsAllocated }: ImageDescript
  */
 export function clearUnusedBits(words: SampleArray, bits: CellBits, padding?: number): boolean {
   const width = words.BYTES_PER_ELEMENT * 8;
-  const shift = bits.highBit + 1 - bits.bitsStored;
-  const used = bits.bitsStored === 32 ? 0xffffffff : ((2 ** bits.bitsStored - 1) * 2 ** shift) >>> 0;
+  const used = usedMask(bits);
   if (words instanceof Uint16Array && !anyOutside(words, used)) return false;
   const above = (wordMask(width) & ~wordMask(bits.highBit + 1)) >>> 0;
   const sign = bits.signed ? 2 ** bits.highBit : 0;
@@ -37,13 +36,34 @@ export function clearUnusedBits(words: SampleArray, bits: CellBits, padding?: nu
   return isChanged;
 }
 
-/** Two cells at a time: most images have nothing there, and are through after this. */
+/** Whether any cell uses such a bit. Cells of a padding value or a sign may be right to. */
+export function anyUnusedBitSet(words: SampleArray, bits: CellBits): boolean {
+  return words instanceof Uint16Array ? anyOutside(words, usedMask(bits)) : true;
+}
+
+/** Eight cells at a time: most images have nothing there, and are through after this. */
 function anyOutside(words: Uint16Array, used: number): boolean {
-  if (words.byteOffset % 4 !== 0 || words.length % 2 !== 0) return true;
-  const pairs = new Uint32Array(words.buffer, words.byteOffset, words.length / 2);
-  let all = 0;
-  for (let index = 0; index < pairs.length; index++) all |= pairs[index] ?? 0;
+  const lead = words.byteOffset % 4 === 0 ? 0 : Math.min(1, words.length);
+  const fours = (words.length - lead) >>> 3;
+  const pairs = new Uint32Array(words.buffer, words.byteOffset + lead * 2, fours * 4);
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let index = 3; index < pairs.length; index += 4) {
+    a |= pairs[index - 3] ?? 0;
+    b |= pairs[index - 2] ?? 0;
+    c |= pairs[index - 1] ?? 0;
+    d |= pairs[index] ?? 0;
+  }
+  let all = a | b | c | d;
+  if (lead > 0) all |= words[0] ?? 0;
+  for (let index = lead + fours * 8; index < words.length; index++) all |= words[index] ?? 0;
   return (all & ~(used | (used << 16))) !== 0;
+}
+
+function usedMask({ bitsStored, highBit }: CellBits): number {
+  return bitsStored === 32 ? 0xffffffff : ((2 ** bitsStored - 1) * 2 ** (highBit + 1 - bitsStored)) >>> 0;
 }
 
 function wordMask(bits: number): number {

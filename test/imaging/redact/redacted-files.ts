@@ -71,7 +71,7 @@ export function opened(bytes: Uint8Array): Part10File {
 export function bytesOf(replacement: Replacement | undefined): Uint8Array {
   if (replacement?.kind === 'value') return replacement.value;
   if (replacement?.kind !== 'bulk') throw new Error('not native');
-  const bytes = Buffer.concat([...replacement.chunks()].map((chunk) => Buffer.from(chunk)));
+  const bytes = Buffer.concat(Array.from(replacement.chunks(), (chunk) => Buffer.from(chunk)));
   if (bytes.length !== replacement.length) throw new Error(`${bytes.length} bytes, ${replacement.length} announced`);
   return bytes;
 }
