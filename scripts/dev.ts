@@ -47,6 +47,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => number>> = 
       [NODE, ['--test', 'test/architecture.test.ts']],
     ),
   format: () => run(`${BIN}/biome`, ['check', '--write', '.']),
+  mutation: (args) => run(NODE, ['scripts/mutate.ts', ...args]),
   gen: () => steps(...GENERATORS.map((file) => [NODE, [file]] as const)),
   fuzz: (args) => {
     const [target, ...rest] = args;

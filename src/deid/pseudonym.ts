@@ -81,7 +81,6 @@ export class Pseudonyms {
         held -= 5;
         text += ALPHABET[(bits >>> held) & 31] ?? '';
       }
-      bits &= (1 << held) - 1;
     }
     return text;
   }
@@ -89,22 +88,25 @@ export class Pseudonyms {
   /** Whole days, the same for all of a patient's instances, never zero. */
   dateShiftDays(patient: string): number {
     const hash = this.#hash('date shift', patient);
-    const number =
-      ((hash[0] ?? 0) * 0x10000 + (hash[1] ?? 0) * 0x100 + (hash[2] ?? 0)) % (SHIFT_DAYS_MAX - SHIFT_DAYS_MIN + 1);
-    return -(SHIFT_DAYS_MIN + number);
+    return -(SHIFT_DAYS_MIN + (hash.readUIntBE(0, 3) % (SHIFT_DAYS_MAX - SHIFT_DAYS_MIN + 1)));
   }
 
   /** For comparing patients without knowing them. */
   patientKey(patient: string): string {
-    return Buffer.from(this.#hash('patient key', patient)).toString('hex');
+    return this.#hash('patient key', patient).toString('hex');
   }
 
   studyKey(studyInstanceUid: string): string {
-    return Buffer.from(this.#hash('study key', studyInstanceUid)).toString('hex');
+    return this.#hash('study key', studyInstanceUid).toString('hex');
   }
 
-  #hash(purpose: string, original: string): Uint8Array {
-    return createHmac('sha256', this.#secret).update(`${purpose}\0${original}`).digest();
+  /** Bytes for one use, at most 32, e.g. a key: the same for the same original. */
+  bytes(purpose: string, original: Uint8Array | string, length: number): Uint8Array {
+    return this.#hash(purpose, original).subarray(0, length);
+  }
+
+  #hash(purpose: string, original: string | Uint8Array): Buffer {
+    return createHmac('sha256', this.#secret).update(`${purpose}\0`).update(original).digest();
   }
 }
 
@@ -113,9 +115,9 @@ export function derivedUid(key: PseudonymKey, uid: string, index: number): strin
   return new Pseudonyms(key).derivedUid(uid, index);
 }
 
-function uidOf(hash: Uint8Array): string {
-  const uuid = hash.slice(0, 16);
-  uuid[6] = ((uuid[6] ?? 0) & 0x0f) | 0x80; // RFC 9562 §5.8: version 8
-  uuid[8] = ((uuid[8] ?? 0) & 0x3f) | 0x80; // §4.1: variant
-  return `2.25.${BigInt(`0x${Buffer.from(uuid).toString('hex')}`)}`;
+function uidOf(hash: Buffer): string {
+  const uuid = hash.subarray(0, 16);
+  uuid.writeUInt8((uuid.readUInt8(6) & 0x0f) | 0x80, 6); // RFC 9562 §5.8: version 8
+  uuid.writeUInt8((uuid.readUInt8(8) & 0x3f) | 0x80, 8); // §4.1: variant
+  return `2.25.${BigInt(`0x${uuid.toString('hex')}`)}`;
 }
