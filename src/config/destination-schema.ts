@@ -72,6 +72,21 @@ const Filter = Type.Object(
   strict,
 );
 
+/** Which frames of a multi-frame instance become images. */
+export function Frames(options: { readonly description: string; readonly default?: 'all' }) {
+  const numbers = Type.Array(Type.Integer({ minimum: 1, maximum: 9_999_999 }), { minItems: 1, maxItems: 1000 });
+  return Type.Union(
+    [
+      Type.Literal('all'),
+      Type.Literal('first'),
+      Type.Literal('middle'),
+      Type.Object({ numbers }, strict),
+      Type.Object({ perSecond: Type.Number({ exclusiveMinimum: 0, maximum: 1000 }) }, strict),
+    ],
+    options,
+  );
+}
+
 /** Of one destination; what is left out is as the section of the same name says. */
 const OwnRendering = Type.Object(
   {
@@ -87,6 +102,7 @@ const OwnRendering = Type.Object(
       }),
     ),
     maxEdge: Type.Optional(Type.Integer({ minimum: 16, maximum: 65535, description: 'As `rendering.maxEdge`.' })),
+    frames: Type.Optional(Frames({ description: 'As `rendering.frames`.' })),
   },
   strict,
 );

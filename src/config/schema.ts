@@ -4,7 +4,7 @@
  * such as `64MiB`. Unknown keys are refused (load.ts names the nearest known one).
  */
 import Type, { type Static } from 'typebox';
-import { type Auth, Destination, Port, type Secret, Size, section, strict } from './destination-schema.ts';
+import { type Auth, Destination, Frames, Port, type Secret, Size, section, strict } from './destination-schema.ts';
 import { Dicom } from './dicom-schema.ts';
 
 const User = Type.Object(
@@ -125,6 +125,12 @@ const Rendering = Type.Object(
         description: 'Larger images are scaled down to this many pixels on the longer edge.',
       }),
     ),
+    frames: Frames({
+      default: 'all',
+      description:
+        'Frames of a multi-frame instance that become images: `all`, `first`, `middle`, `{ numbers: [1, 10] }` (those that ' +
+        'are there) or `{ perSecond: 2 }` (by the frame time or rate that the instance states).',
+    }),
     frameTimeoutSeconds: Type.Number({
       minimum: 1,
       maximum: 600,

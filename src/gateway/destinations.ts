@@ -116,8 +116,8 @@ function filterOf({ modalities, sopClasses, exceptSopClasses }: NonNullable<Dest
 
 /** Of the site or of one destination: what is not written is not there, so that one can be laid over the other. */
 export function renderingOf<Written extends Partial<Record<keyof Rendering, unknown>>>(written: Written) {
-  const { format, quality, onUnrepresentable, maxEdge } = written;
-  const entries = Object.entries({ format, quality, onUnrepresentable, maxEdge });
+  const { format, quality, onUnrepresentable, maxEdge, frames } = written;
+  const entries = Object.entries({ format, quality, onUnrepresentable, maxEdge, frames });
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as Pick<
     Written,
     keyof Rendering & keyof Written

@@ -5,7 +5,7 @@
 import { type DestinationFilter, type FilterFacts, takes } from '../delivery/filter.ts';
 import type { RenderOptions } from '../imaging/render.ts';
 
-export type Rendering = Pick<RenderOptions, 'format' | 'quality' | 'onUnrepresentable' | 'maxEdge'>;
+export type Rendering = Pick<RenderOptions, 'format' | 'quality' | 'onUnrepresentable' | 'maxEdge' | 'frames'>;
 
 /** What one destination asks for; plain data, cloned into the workers. */
 export interface DestinationTaker {

@@ -20,7 +20,7 @@ const ID = '01J00000000000000000000000';
 /** Removes the manufacturer, which the default profile keeps. */
 const STRICT = 'name: strict\nbase: ps3.15\nrules:\n  - { element: Manufacturer, action: remove }\n';
 
-function ct(slope = '1'): Uint8Array {
+function ct(slope = '1', frames = 1): Uint8Array {
   return buildPart10([
     ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.2'],
     ['SOPInstanceUID', '2.25.1'],
@@ -33,6 +33,7 @@ function ct(slope = '1'): Uint8Array {
     ['SeriesInstanceUID', '2.25.3'],
     ['SamplesPerPixel', 1],
     ['PhotometricInterpretation', 'MONOCHROME2'],
+    ['NumberOfFrames', String(frames)],
     ['Rows', 2],
     ['Columns', 2],
     ['BitsAllocated', 16],
@@ -41,7 +42,7 @@ function ct(slope = '1'): Uint8Array {
     ['PixelRepresentation', 0],
     ['RescaleIntercept', '0'],
     ['RescaleSlope', slope],
-    ['PixelData', 'OW', new Uint8Array([1, 0, 2, 0, 3, 0, 4, 0])],
+    ['PixelData', 'OW', Buffer.concat(Array.from({ length: frames }, () => Uint8Array.of(1, 0, 2, 0, 3, 0, 4, 0)))],
   ]);
 }
 
@@ -127,6 +128,23 @@ test('each destination gets its own profile and its own images of one instance',
   assert.equal(research.manifest.digest, pacs.manifest.digest, 'one object for one profile');
   assert.deepEqual(used, [undefined, 'strict'], 'each profile is applied once');
   assert.equal(cloud.manifest.studyInstanceUid, research.manifest.studyInstanceUid);
+});
+
+test('each destination gets the frames it asks for; the first keeps the UID of the instance', async (t) => {
+  const { run, file } = harness(t, ct('1', 5), [
+    taker('cloud'),
+    taker('film', { rendering: { frames: 'middle' } }),
+    taker('pair', { rendering: { frames: { numbers: [9, 5, 1] } } }),
+  ]);
+  const outcome = await run();
+  const images = ['cloud', 'film', 'pair'].map((name) => file(outcome, name).manifest.images);
+  assert.deepEqual(
+    images.map((list) => list.map(({ frame }) => frame)),
+    [[1, 2, 3, 4, 5], [3], [1, 5]],
+  );
+  const [cloud, film, pair] = images.map((list) => list.map(({ imageInstanceUid }) => imageInstanceUid));
+  assert.deepEqual([film, pair], [[cloud?.[2]], [cloud?.[0], cloud?.[4]]], 'a frame has one UID everywhere');
+  assert.equal(new Set(cloud).size, 5);
 });
 
 test('an output that cannot be made is held for its destinations; the others go on', async (t) => {

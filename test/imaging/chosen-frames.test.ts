@@ -14,6 +14,17 @@ test('all frames, or the ones named in the order named', () => {
   assert.throws(() => chosenFrames(dataSet, 3, [4]), { code: 'IMAGING_PIXEL_DATA_MISSING' });
 });
 
+test('the first, the middle one, and those of a list that are there', () => {
+  const { dataSet } = imageFile({});
+  assert.deepEqual(chosenFrames(dataSet, 9, 'first'), [1]);
+  assert.deepEqual(
+    [1, 2, 3, 4].map((count) => chosenFrames(dataSet, count, 'middle')),
+    [[1], [2], [2], [3]],
+  );
+  assert.deepEqual(chosenFrames(dataSet, 5, { numbers: [9, 5, 2, 5] }), [2, 5]);
+  assert.deepEqual(chosenFrames(dataSet, 5, { numbers: [6] }), [1]);
+});
+
 test('a rate takes one frame in so many, by frame time, cine rate or display rate', () => {
   assert.deepEqual(byRate({ FrameTime: '100' }, 10, 5), [1, 3, 5, 7, 9]);
   assert.deepEqual(byRate({ CineRate: '30' }, 30, 2), [1, 16]);
