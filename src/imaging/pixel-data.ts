@@ -116,6 +116,7 @@ class EncapsulatedPixelData implements PixelData {
     this.frameCount = description.frames;
     const [table, ...fragments] = element.fragments ?? [];
     const mark = codestreamMark(transferSyntax);
+    assertFramewise(transferSyntax, fragments, description.frames);
     this.#frames = indexFrames(
       {
         fragments: fragments.filter((fragment) => fragment.length > 0),
@@ -150,6 +151,19 @@ class EncapsulatedPixelData implements PixelData {
     }
     return bytes;
   }
+}
+
+/**
+ * JPEG 2000 Part 2 may put several frames into one codestream, as components of a collection (PS3.5 §8.2.4). No decoder in
+ * reach gives more than three components, so only what has a codestream for each frame is read.
+ */
+function assertFramewise({ uid }: TransferSyntax, fragments: readonly Fragment[], frames: number): void {
+  const collections = uid === '1.2.840.10008.1.2.4.92' || uid === '1.2.840.10008.1.2.4.93';
+  if (collections && fragments.length > 0 && fragments.length < frames)
+    throw new LetheError('IMAGING_SYNTAX_UNSUPPORTED', {
+      reason: 'frames are components of one JPEG 2000 Part 2 codestream',
+      frames,
+    });
 }
 
 function assertFrame(index: number, frameCount: number): void {

@@ -86,9 +86,27 @@ const QUALITY = 90;
 export async function* renderFrames(part10: ImageFile, options: RenderOptions): AsyncGenerator<RenderedFrame> {
   const image = await openImage(part10, options.limits);
   const renderer = new FrameRenderer(part10, image, options);
+  let previous: Promise<RenderedFrame> | undefined;
   for (const frame of chosenFrames(part10.dataSet, image.frameCount, options.frames ?? 'all')) {
     options.onFrameStart?.(frame);
-    yield await renderer.render(frame);
+    // The frame before is being encoded in a thread of the library meanwhile: two frames in hand, never more.
+    const decoded = attempt(() => image.decode(frame - 1));
+    if (previous !== undefined) yield await previous;
+    previous = renderer.render(frame, decoded());
+    previous.catch(() => undefined); // told when its turn comes
+  }
+  if (previous !== undefined) yield await previous;
+}
+
+/** Does it now; what came of it, a failure too, comes when it is asked for. */
+function attempt<Result>(work: () => Result): () => Result {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }
 
@@ -104,7 +122,7 @@ export async function* renderPictures(
   const renderer = new FrameRenderer(part10, image, { ...options, format: 'png' });
   for (const frame of chosenFrames(part10.dataSet, image.frameCount, options.frames ?? 'all')) {
     options.onFrameStart?.(frame);
-    yield { frame, picture: (await renderer.picture(frame)).picture };
+    yield { frame, picture: (await renderer.picture(frame, image.decode(frame - 1))).picture };
   }
 }
 
@@ -127,8 +145,8 @@ class FrameRenderer {
     });
   }
 
-  async render(frame: number): Promise<RenderedFrame> {
-    const rendering = await this.picture(frame);
+  async render(frame: number, decoded: DecodedFrame): Promise<RenderedFrame> {
+    const rendering = await this.picture(frame, decoded);
     const { picture, format, window } = rendering;
     return {
       frame,
@@ -148,8 +166,7 @@ class FrameRenderer {
     };
   }
 
-  async picture(frame: number): Promise<Rendering> {
-    const decoded = this.#image.decode(frame - 1);
+  async picture(frame: number, decoded: DecodedFrame): Promise<Rendering> {
     const rendering = isGrey(decoded.photometric)
       ? this.#renderGrey(decoded, frame)
       : await this.#renderColour(decoded);
@@ -205,7 +222,8 @@ class FrameRenderer {
         ? applyPalette(decoded, readPalette(source, dataSet, decoded.signed))
         : toRgb8(decoded);
     const profile = iccProfileOf(this.#part10);
-    const plain = pictureOf(decoded, 3, rgb);
+    // Pixels that nobody converted may be a view that the next frame is read into (`ByteSource.read`).
+    const plain = pictureOf(decoded, 3, rgb === decoded.samples ? rgb.slice() : rgb);
     const { picture, note } = profile === undefined ? { picture: plain } : await toSrgb(plain, profile);
     const notes = note === undefined ? [] : [note];
     return { ...EIGHT_BITS, picture, format: this.#options.format, photometricInterpretation: 'RGB', notes };

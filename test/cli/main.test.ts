@@ -1,30 +1,12 @@
 /** The command line as scripts see it: exit codes, what is on which stream, what is written. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseFormats, parseFrames, parseWindow } from '../../src/cli/image-options.ts';
 import { VERBS } from '../../src/cli/verbs.ts';
 import { makeSampleStudies } from '../../src/samples/studies.ts';
-
-const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
-
-function lethe(cwd: string, ...args: string[]) {
-  const result = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN, ...args], {
-    cwd,
-    encoding: 'utf8',
-    timeout: 120_000,
-  });
-  return { code: result.status, out: result.stdout, err: result.stderr };
-}
-
-function folder(t: TestContext): string {
-  const dir = mkdtempSync(join(tmpdir(), 'lethe-cli-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
+import { folder, lethe } from './run-lethe.ts';
 
 /** `chest.dcm`, `ultrasound.dcm`, `report.dcm` under `in/`, and a key. */
 async function prepared(t: TestContext): Promise<string> {
@@ -52,6 +34,7 @@ test('help answers 0 for every verb; an unknown verb, option or missing argument
     ['deid'],
     ['deid', 'x', '--out', 'o'],
     ['convert', '--outt', 'x'],
+    ['convert', 'in', '--out', 'x', '--format', 'png,png16'],
     ['echo', 'host'],
     ['send', '127.0.0.1', '104'],
     ['queue', 'show'],

@@ -98,3 +98,11 @@ test('RLE frames in several fragments each, without an offset table, are found b
   );
   assert.deepEqual([...pixelData.frame(1).subarray(64)], [251, 2]);
 });
+
+test('frames that share a JPEG 2000 Part 2 codestream are held as such, not as missing', () => {
+  const fragments = [new Uint8Array(0), Uint8Array.of(0xff, 0x4f, 0xff, 0x51)];
+  for (const uid of ['1.2.840.10008.1.2.4.92', '1.2.840.10008.1.2.4.93'])
+    assert.throws(() => open({ NumberOfFrames: '5', PixelData: ['OB', { fragments }] }, uid), {
+      code: 'IMAGING_SYNTAX_UNSUPPORTED',
+    });
+});

@@ -195,3 +195,49 @@ test('what is wrong with the description is said, also where the decoder is miss
   // A decoder that is loaded beside this check and fails would be a rejection that nobody awaits.
   await assert.rejects(renderFrames(jpegXl, { format: 'png' }).next(), { code: 'IMAGING_DESCRIPTION_INVALID' });
 });
+
+const TWO_COLOUR_FRAMES: Attributes = {
+  NumberOfFrames: '2',
+  SamplesPerPixel: 3,
+  PhotometricInterpretation: 'RGB',
+  PlanarConfiguration: 0,
+  Rows: 1,
+  Columns: 2,
+  PixelData: ['OB', Uint8Array.of(1, 2, 3, 4, 5, 6, 250, 251, 252, 253, 254, 255)],
+};
+
+test('a source that reads each frame into the same buffer does not change the frame that is being encoded', async () => {
+  const { source, ...file } = imageFile(TWO_COLOUR_FRAMES);
+  const buffer = new Uint8Array(source.size);
+  const read = (position: number, length: number): Uint8Array => {
+    const bytes = source.read(position, length);
+    buffer.set(bytes);
+    return buffer.subarray(0, bytes.length);
+  };
+  const pixels: number[][] = [];
+  for await (const { bytes } of renderFrames({ ...file, source: { size: source.size, read } }, { format: 'png' }))
+    pixels.push([...(await sharp(bytes).raw().toBuffer())]);
+  assert.deepEqual(pixels, [
+    [1, 2, 3, 4, 5, 6],
+    [250, 251, 252, 253, 254, 255],
+  ]);
+});
+
+test('the frames before a damaged one come, then its error, and nothing after it is begun', async () => {
+  const rle = (value: number): Uint8Array => {
+    const frame = new Uint8Array(66);
+    frame.set([1, 0, 0, 0, 64]);
+    frame.set([256 - 5, value], 64);
+    return frame;
+  };
+  const damaged = rle(2).subarray(0, 60);
+  const fragments = [new Uint8Array(0), rle(1), damaged, rle(3)];
+  const file = imageFile({ NumberOfFrames: '3', PixelData: ['OB', { fragments }] }, '1.2.840.10008.1.2.5');
+  const [begun, came]: [number[], number[]] = [[], []];
+  const all = async () => {
+    for await (const { frame } of renderFrames(file, { format: 'jpeg', onFrameStart: (one) => void begun.push(one) }))
+      came.push(frame);
+  };
+  await assert.rejects(all, { code: 'IMAGING_CODESTREAM_INVALID' });
+  assert.deepEqual([begun, came], [[1, 2], [1]]);
+});
