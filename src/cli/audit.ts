@@ -1,33 +1,41 @@
-/** `lethe audit verify`: proves the audit chain whole, or names the first broken entry. */
-import { CHAIN_START, chainHash } from '../core/chain.ts';
-import { CONFIG_OPTION, type Command, EXIT, JSON_OPTION, UsageError } from './command.ts';
+/** `lethe audit verify`: proves the audit chain and its signed checkpoints, or names the first broken entry. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { checkpointsPath, publicKeyPath, readCheckpoints, readPublicKeys } from '../audit/checkpoint.ts';
+import { type Verdict, verifyAudit } from '../audit/verify.ts';
+import { CONFIG_OPTION, type Command, EXIT, JSON_OPTION, textOption, UsageError } from './command.ts';
 import { withStore } from './offline.ts';
 
 export const command: Command = {
-  summary: 'Proves the audit chain whole, or names the first broken entry.',
-  usage: 'verify [--config FILE]',
-  options: { config: CONFIG_OPTION, json: JSON_OPTION },
+  summary: 'Proves the audit chain and its checkpoints, or names the first broken entry.',
+  usage: 'verify [--config FILE] [--checkpoints FILE] [--public-key FILE]',
+  options: {
+    config: CONFIG_OPTION,
+    checkpoints: { type: 'string', value: 'FILE', help: 'A copy of checkpoints.jsonl that was kept elsewhere.' },
+    'public-key': { type: 'string', value: 'FILE', help: 'A copy of audit-signing.pub.pem that was kept elsewhere.' },
+    json: JSON_OPTION,
+  },
+  details: `Copies kept on another machine prove more than the files beside the database: whoever can write those could have made
+them anew. dataDir/audit/checkpoints.jsonl and dataDir/keys/audit-signing.pub.pem hold no secret.`,
   async run(invocation) {
-    const { terminal, positionals } = invocation;
+    const { terminal, positionals, options, cwd } = invocation;
     if (positionals[0] !== 'verify') throw new UsageError('audit takes verify');
-    const result = await withStore(invocation, async (store) => {
-      let previous = CHAIN_START;
-      let entries = 0;
-      for await (const { hash, ...entry } of store.auditEntries()) {
-        if (entry.sequence !== entries + 1 || chainHash(previous, entry) !== hash)
-          return { whole: false, entries, firstBroken: entry.sequence };
-        previous = hash;
-        entries++;
-      }
-      return { whole: true, entries, lastHash: previous };
+    const verdict = await withStore(invocation, (store, dataDir) => {
+      const path = (name: string, own: string) => {
+        const given = textOption(options, name);
+        return given === undefined ? own : resolve(cwd, given);
+      };
+      const keys = path('public-key', publicKeyPath(dataDir));
+      const checkpoints = readCheckpoints(path('checkpoints', checkpointsPath(dataDir)));
+      return verifyAudit(store.auditEntries(), checkpoints, existsSync(keys) ? readPublicKeys(keys) : []);
     });
-    if (terminal.json) terminal.out(JSON.stringify(result));
-    else if (result.whole)
-      terminal.out(`the audit chain is whole: ${result.entries} entries, last hash ${result.lastHash}`);
-    else
-      terminal.out(
-        `the audit chain is broken at entry ${result.firstBroken}; ${result.entries} entries before it are whole`,
-      );
-    return result.whole ? EXIT.success : EXIT.failure;
+    terminal.out(terminal.json ? JSON.stringify(verdict) : words(verdict));
+    return verdict.whole ? EXIT.success : EXIT.failure;
   },
 };
+
+function words(verdict: Verdict): string {
+  if (verdict.whole)
+    return `the audit chain is whole: ${verdict.entries} entries, ${verdict.checkpoints} signed checkpoints, last hash ${verdict.lastHash}`;
+  return `the audit chain is broken at entry ${verdict.firstBroken}: ${verdict.problem}`;
+}

@@ -222,6 +222,39 @@ const Retention = Type.Object(
   section,
 );
 
+const Syslog = Type.Object(
+  {
+    protocol: Type.Union([Type.Literal('tls'), Type.Literal('udp')], {
+      default: 'tls',
+      description: 'RFC 5425 (TLS) or RFC 5426 (UDP).',
+    }),
+    host: Type.String({ description: 'Host of the audit repository.' }),
+    port: Type.Integer({ minimum: 1, maximum: 65535, default: 6514, description: 'Its port; 514 is usual for UDP.' }),
+    ca: Type.Optional(Type.String({ description: 'PEM file with its authorities.' })),
+    clientCert: Type.Optional(Type.Object({ cert: Type.String(), key: Type.String() }, strict)),
+    sourceId: Type.Optional(Type.String({ description: 'Audit Source ID; dicom.aeTitle otherwise.' })),
+    siteId: Type.Optional(Type.String({ description: 'Audit Enterprise Site ID.' })),
+    identifiers: Type.Union([Type.Literal('pseudonyms'), Type.Literal('none')], {
+      default: 'pseudonyms',
+      description: 'What messages say of studies and patients: pseudonyms, or our own instance ids alone.',
+    }),
+  },
+  strict,
+);
+
+const Audit = Type.Object(
+  {
+    checkpointHours: Type.Number({
+      minimum: 0.01,
+      maximum: 8760,
+      default: 24,
+      description: 'How often the end of the audit chain is signed.',
+    }),
+    syslog: Type.Optional(Syslog),
+  },
+  section,
+);
+
 const OneOrMore = (description: string) =>
   Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], { description }));
 
@@ -299,6 +332,7 @@ export const ConfigurationSchema = Type.Object(
     objects: Type.String({ default: 'local', pattern: '^(local|s3://.+)$', description: 'Where bytes are kept.' }),
     limits: Limits,
     retention: Retention,
+    audit: Audit,
     logLevel: Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')], {
       default: 'info',
       description: 'Least severe level that is logged.',

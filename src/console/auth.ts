@@ -57,7 +57,15 @@ const FAILING_ADDRESSES_MAX = 4096;
 const CHECKS_AT_A_TIME_MAX = 2;
 const CHECKS_WAITING_MAX = 32;
 
+/** Who came in, and who did not: for the audit. `name` is one of ours, or `unknown`. */
+export interface AuthEvents {
+  onLogin(name: string, remote: string): void;
+  onRefused(name: string, remote: string): void;
+  onForbidden(name: string, remote: string): void;
+}
+
 export class Authenticator {
+  readonly #events: AuthEvents | undefined;
   readonly #users: readonly HttpUser[];
   readonly #clock: Clock;
   readonly #verified = new Map<string, { principal: Principal; untilMs: number }>();
@@ -65,7 +73,8 @@ export class Authenticator {
   readonly #gate = new Gate(CHECKS_AT_A_TIME_MAX, CHECKS_WAITING_MAX);
 
   /** @throws CONFIG_INVALID when a hash has not the form above. */
-  constructor(users: readonly HttpUser[], clock: Clock) {
+  constructor(users: readonly HttpUser[], clock: Clock, events?: AuthEvents) {
+    this.#events = events;
     for (const user of users) checkUser(user);
     this.#users = users;
     this.#clock = clock;
@@ -75,7 +84,10 @@ export class Authenticator {
   async authorize(authorization: string | undefined, remote: string, access: Access): Promise<Principal> {
     if (access === 'public') return ANONYMOUS;
     const principal = this.#users.length === 0 ? LOCAL : await this.#authenticate(authorization, remote);
-    if (!RIGHTS[principal.role].has(access)) throw new LetheError('HTTP_FORBIDDEN', { access });
+    if (!RIGHTS[principal.role].has(access)) {
+      this.#events?.onForbidden(principal.name, remote);
+      throw new LetheError('HTTP_FORBIDDEN', { access });
+    }
     return principal;
   }
 
@@ -89,6 +101,7 @@ export class Authenticator {
     const user = await this.#gate.run(() => this.#verify(authorization));
     if (user === undefined) {
       this.#countFailure(remote, now);
+      this.#events?.onRefused(this.#knownName(authorization), remote);
       throw new LetheError('HTTP_UNAUTHENTICATED');
     }
     const principal: Principal = {
@@ -98,8 +111,16 @@ export class Authenticator {
       ...(user.customer !== undefined && { customer: user.customer }),
     };
     forgetOldest(this.#verified, VERIFIED_COUNT_MAX);
+    this.#events?.onLogin(user.name, remote);
     this.#verified.set(digest, { principal, untilMs: now + VERIFIED_FOR_MS });
     return principal;
+  }
+
+  /** What somebody else wrote in its place may be a password. */
+  #knownName(authorization: string): string {
+    const basic = /^basic +([\w+/]+=*)$/i.exec(authorization)?.[1] ?? '';
+    const [name] = Buffer.from(basic, 'base64').toString('utf8').split(':');
+    return this.#users.find((user) => user.name === name)?.name ?? 'unknown';
   }
 
   async #verify(authorization: string): Promise<HttpUser | undefined> {

@@ -87,7 +87,11 @@ class ConsoleServer {
     this.#options = options;
     this.#admin = admin;
     this.#deps = deps;
-    this.#authenticator = new Authenticator(options.users, deps.clock);
+    this.#authenticator = new Authenticator(options.users, deps.clock, {
+      onLogin: (name, remote) => admin.noteUser('user.login', `${name} from ${remote}`),
+      onRefused: (name, remote) => admin.noteUser('user.refused', `${name} from ${remote}`),
+      onForbidden: (name, remote) => admin.noteUser('user.forbidden', `${name} from ${remote}`),
+    });
     this.#app = fastify({
       ...(options.tls === undefined ? {} : { https: { ...options.tls, minVersion: 'TLSv1.2' as const } }),
       forceCloseConnections: 'idle',

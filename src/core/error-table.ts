@@ -244,6 +244,21 @@ export const ERRORS = {
     httpStatus: 409,
     message: 'The SOP Instance UID is already stored with other content, and the policy refuses that.',
   },
+  AUDIT_KEY_UNREADABLE: {
+    blame: 'operator',
+    disposition: 'reject',
+    message: 'The key that signs the audit cannot be used; give it back, readable by its owner alone.',
+  },
+  AUDIT_CHECKPOINT_INVALID: {
+    blame: 'operator',
+    disposition: 'reject',
+    message: 'The file of audit checkpoints cannot be read; the line is named.',
+  },
+  AUDIT_SYSLOG_UNREACHABLE: {
+    blame: 'destination',
+    disposition: 'retry',
+    message: 'The audit repository (syslog) cannot be reached; messages wait in the audit and are sent later.',
+  },
   AUDIT_CHAIN_BROKEN: {
     blame: 'operator',
     disposition: 'reject',

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 
 import { ERRORS, type ErrorCode, LetheError, toLetheError } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifier.ts';
+import type { Logger } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
 import { explain } from '../deid/explain.ts';
 import { compileProfile } from '../deid/profile.ts';
@@ -19,9 +20,11 @@ import type {
   InstanceSummary,
   ReceiveOrigin,
   ReceiveResult,
+  UserEvent,
 } from './admin.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { customerKey } from './keys.ts';
+import { RefusalRecord } from './listener-events.ts';
 import type { Look } from './look.ts';
 import { mainManifest } from './manifests.ts';
 import type { Metrics, Observed } from './metrics.ts';
@@ -40,6 +43,9 @@ export interface AdminDeps {
   readonly wake: () => void;
   /** Renders a frame of what was received. */
   readonly look: Look;
+  readonly logger: Logger;
+  /** Audit entries that the repository was not told yet; undefined where there is none. */
+  readonly auditUnsent: () => Promise<number | undefined>;
   readonly explainWith: {
     readonly profile: string;
     /** That sources pick, by name. */
@@ -53,9 +59,11 @@ const PREVIEW_BYTES_MAX = 64 * 1024 * 1024;
 export class AdminFace implements GatewayAdmin {
   readonly #deps: AdminDeps;
   readonly #startedAtMs: number;
+  readonly #refusals: RefusalRecord;
 
   constructor(deps: AdminDeps) {
     this.#deps = deps;
+    this.#refusals = new RefusalRecord(deps);
     this.#startedAtMs = deps.clock.nowMs();
   }
 
@@ -194,6 +202,10 @@ export class AdminFace implements GatewayAdmin {
     return this.#deps.receiver.receive(bytes, from);
   }
 
+  noteUser(event: UserEvent, detail: string): void {
+    this.#refusals.note(event, detail);
+  }
+
   metrics(): Promise<string> {
     return this.#deps.metrics.text();
   }
@@ -212,6 +224,7 @@ export class AdminFace implements GatewayAdmin {
           oldestOwedAtMs === undefined ? 0 : Math.max(0, (nowMs - oldestOwedAtMs) / 1000),
         ]),
       ),
+      auditUnsent: await this.#deps.auditUnsent(),
       breakers: Object.fromEntries(destinations.map(({ name, breaker }) => [name, breaker])),
     };
   }

@@ -101,9 +101,14 @@ export interface GatewayAdmin {
    * Takes custody of one Part 10 file whose bytes are streamed in. Resolves after it is durable.
    */
   receive(bytes: AsyncIterable<Uint8Array>, from: ReceiveOrigin): Promise<ReceiveResult>;
+  /** What a user did or was refused, for the audit; repetitions of one kind are counted, so that a flood fills nothing. */
+  noteUser(event: UserEvent, detail: string): void;
   /** Prometheus text. */
   metrics(): Promise<string>;
 }
+
+/** Details: `NAME from ADDRESS`. */
+export type UserEvent = 'user.login' | 'user.refused' | 'user.forbidden';
 
 export interface ReceiveOrigin {
   readonly kind: 'http' | 'stow' | 'folder';

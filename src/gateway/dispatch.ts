@@ -40,6 +40,8 @@ export interface DispatchDeps {
   readonly logger: Logger;
   /** Makes what a destination may see of a claimed delivery. @throws SPOOL_IO, SPOOL_CORRUPT */
   deliverable(claimed: ClaimedDelivery): DeliverableInstance;
+  /** Called before a batch is sent; what it throws leaves the batch owed. */
+  onBegun?(destination: string, instances: readonly string[]): Promise<void>;
   /** Called after each settled batch, for retention and metrics. */
   onOutcome(destination: string, outcomes: readonly DeliveryOutcome[], ms: number): void;
 }
@@ -142,6 +144,10 @@ export class Dispatcher {
     await store.markInflight(
       ready.map((one) => one.claimed.delivery.id),
       !this.destination.idempotent,
+    );
+    await this.#deps.onBegun?.(
+      this.destination.name,
+      ready.map((one) => one.claimed.instance.id),
     );
     const startedMs = clock.monotonicMs();
     const outcomes = await this.#send(ready.map((one) => one.instance));

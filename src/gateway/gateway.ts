@@ -23,7 +23,7 @@ import { AdminFace } from './admin-face.ts';
 import { commitmentLedger, reportAddresses } from './commitment-ledger.ts';
 import { deliverableOf } from './deliverable.ts';
 import { destinationOf, dispatchOptionsOf, renderingOf, takerOf } from './destinations.ts';
-import { Dispatcher } from './dispatch.ts';
+import { type DispatchDeps, Dispatcher } from './dispatch.ts';
 import { FolderSource } from './folder-source.ts';
 import { compileRules } from './inspect.ts';
 import { defaultKeyPath, loadOrMakeKey } from './keys.ts';
@@ -39,6 +39,7 @@ import { type Recovery, recover } from './recover.ts';
 import { Retention } from './retention.ts';
 import { rulesOf } from './rules.ts';
 import { scpOptions } from './scp-options.ts';
+import { SiteAudit } from './site-audit.ts';
 import { storageHandler } from './storage-handler.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -82,6 +83,7 @@ export class Gateway {
     for (const folder of parts.folders) await folder.start();
     const scp = configuration.dicom.enabled ? await listen(options, parts, options.logger) : undefined;
     await parts.commitment?.start();
+    await parts.audit.start();
     const admin = new AdminFace({
       store: parts.store,
       spool: parts.spool,
@@ -94,6 +96,8 @@ export class Gateway {
       wake: () => parts.prepare.wake(),
       look: lookInto({ dataDir: configuration.dataDir, logger: options.logger }),
       explainWith: { profile: parts.profile, profiles: pickedProfiles(options), key: parts.key },
+      logger: options.logger,
+      auditUnsent: () => parts.audit.unsent(),
     });
     parts.observe = () => admin.observe();
     options.logger.log('info', 'gateway.started', {
@@ -131,6 +135,7 @@ export class Gateway {
       (sum, states) => sum + states.queued + states.deferred + states.claimed + states.inflight,
       0,
     );
+    await parts.audit.stop(reason);
     await parts.store.close();
     await parts.spool.close();
     logger.log('info', 'gateway.stopped', { parked: received + owed });
@@ -148,6 +153,7 @@ interface Parts {
   readonly dispatchers: ReadonlyMap<string, Dispatcher>;
   readonly folders: readonly FolderSource[];
   readonly metrics: Metrics;
+  readonly audit: SiteAudit;
   readonly commitment: CommitmentReporter | undefined;
   readonly profile: string;
   readonly key: Uint8Array;
@@ -178,7 +184,11 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     crosswalkPublicKey: publicKeyOf(options.loaded),
   });
   const metrics = new Metrics(() => parts.observe());
-  const dispatchers = openDispatchers(options, { spool, store, metrics, schedule });
+  const audit = new SiteAudit(
+    { ...options.loaded, destinations: options.destinations },
+    { store, clock: systemClock, logger },
+  );
+  const dispatchers = openDispatchers(options, { spool, store, metrics, schedule, audit });
   const prepare = new PrepareLoop({
     store,
     pool,
@@ -202,25 +212,24 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     },
     { store, spool, clock: schedule, logger },
   );
-  const folders = configuration.folders.map(
-    (folder) =>
-      new FolderSource(
-        {
-          path: folder.path,
-          customer: folder.customer,
-          pollMs: folder.pollSeconds * 1000,
-          stableMs: folder.stableSeconds * 1000,
-        },
-        { receiver, clock: systemClock, logger },
-      ),
-  );
+  const folders = openFolders(configuration, { receiver, clock: systemClock, logger });
   const commitment = openCommitment(configuration, store, logger);
   const parts: Parts = {
     commitment,
-    ...{ logger, spool, store, receiver, pool, prepare, retention, dispatchers, folders, metrics, profile, key },
+    ...{ logger, spool, store, receiver, pool, prepare, retention, dispatchers, folders, metrics, audit, profile, key },
     observe: () => Promise.reject(new Error('not started')),
   };
   return parts;
+}
+
+function openFolders(
+  { folders }: Configuration,
+  deps: { receiver: Receiver; clock: Clock; logger: Logger },
+): FolderSource[] {
+  return folders.map(({ path, customer, pollSeconds, stableSeconds }) => {
+    const options = { path, customer, pollMs: pollSeconds * 1000, stableMs: stableSeconds * 1000 };
+    return new FolderSource(options, deps);
+  });
 }
 
 function openReceiver(
@@ -314,9 +323,16 @@ function openPool(
   });
 }
 
+/** For the audit repository alone (Begin Transferring DICOM Instances): one flush serves the batch. */
+function begunNoter(store: SqliteStore): NonNullable<DispatchDeps['onBegun']> {
+  return async (destination, instances) => {
+    await Promise.all(instances.map((id) => store.note('delivery.begun', destination, id)));
+  };
+}
+
 function openDispatchers(
   options: GatewayOptions,
-  parts: { spool: LocalSpool; store: SqliteStore; metrics: Metrics; schedule: Clock },
+  parts: { spool: LocalSpool; store: SqliteStore; metrics: Metrics; schedule: Clock; audit: SiteAudit },
 ): Map<string, Dispatcher> {
   const { configuration, baseDir } = options.loaded;
   const { batching } = configuration;
@@ -326,6 +342,7 @@ function openDispatchers(
     random: systemRandom,
     logger: options.logger,
     deliverable: deliverableOf(parts.spool),
+    ...(parts.audit.exports ? { onBegun: begunNoter(parts.store) } : {}),
     onOutcome: (destination: string, outcomes: readonly { kind: string }[], ms: number) => {
       for (const { kind } of outcomes) parts.metrics.deliveries.inc({ destination, outcome: kind });
       parts.metrics.deliverySeconds.observe({ destination }, ms / 1000);

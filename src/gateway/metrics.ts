@@ -13,6 +13,8 @@ export interface Observed {
   /** Undefined without a TLS port, or where its file cannot be read now. */
   readonly certificateDays: number | undefined;
   readonly oldestOwedSeconds: Readonly<Record<string, number>>;
+  /** Undefined: nothing is exported. */
+  readonly auditUnsent: number | undefined;
   readonly breakers: Readonly<Record<string, 'closed' | 'open' | 'half-open'>>;
 }
 
@@ -150,7 +152,13 @@ export class Metrics {
       help: 'Days until the first certificate of the DICOM-TLS port expires; negative when it has.',
       registers: [],
     });
+    const unsent = new Gauge({
+      name: 'lethe_audit_unsent_entries',
+      help: 'Audit entries that the audit repository was not told yet.',
+      registers,
+    });
     this.#apply = (observed) => {
+      if (observed.auditUnsent !== undefined) unsent.set(observed.auditUnsent);
       for (const state of ['received', 'prepared', 'held', 'discarded'] as const)
         instances.set({ state }, observed.counts[state]);
       for (const [destination, states] of Object.entries(observed.counts.deliveries)) {

@@ -7,11 +7,12 @@
  * nothing either way.
  */
 
-import { CHAIN_START, chainHash } from '../core/chain.ts';
+import { type AuditEntry, CHAIN_START, chainHash } from '../core/chain.ts';
 import type { Clock } from '../core/clock.ts';
 import type { InstanceId } from '../core/identifier.ts';
 import type { Relocation, SpooledInstance } from './spool.ts';
 import { acceptInstance } from './sqlite-accept.ts';
+import { auditHead, readAudit } from './sqlite-audit.ts';
 import { claimDeliveries } from './sqlite-claim.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { listInstances, readCounts, readLedger } from './sqlite-overview.ts';
@@ -433,32 +434,12 @@ export class SqliteStore implements Store {
     return this.#database.write(true, () => this.#audit(event, id ?? '', detail));
   }
 
-  async *auditEntries(): AsyncGenerator<{
-    sequence: number;
-    atMs: number;
-    event: string;
-    instance: string;
-    detail: string;
-    hash: string;
-  }> {
-    for (let after = 0; ; ) {
-      const rows = this.#database.all(
-        'SELECT sequence, at_ms, event, instance, detail, hash FROM audit WHERE sequence > ? ORDER BY sequence LIMIT 1000',
-        after,
-      );
-      if (rows.length === 0) return;
-      for (const row of rows) {
-        after = number(row, 'sequence');
-        yield {
-          sequence: after,
-          atMs: number(row, 'at_ms'),
-          event: text(row, 'event'),
-          instance: text(row, 'instance'),
-          detail: text(row, 'detail'),
-          hash: text(row, 'hash'),
-        };
-      }
-    }
+  auditEntries(after = 0): AsyncIterable<AuditEntry & { readonly hash: string }> {
+    return readAudit(this.#database, after);
+  }
+
+  async auditHead(): Promise<{ sequence: number; hash: string } | undefined> {
+    return auditHead(this.#database);
   }
 
   close(): Promise<void> {

@@ -224,8 +224,10 @@ export interface Store {
   history(id: InstanceId): Promise<{ atMs: number; event: string; detail: string }[]>;
   /** An audit entry about something that is no transition of an instance (an operator looked, the gateway started). */
   note(event: string, detail: string, id?: InstanceId): Promise<void>;
-  /** The whole chain with its hashes, oldest first, for export and verification. */
-  auditEntries(): AsyncIterable<AuditEntry & { readonly hash: string }>;
+  /** The chain with its hashes, oldest first, from behind `after` (default: all), for export and verification. */
+  auditEntries(after?: number): AsyncIterable<AuditEntry & { readonly hash: string }>;
+  /** Its last entry; undefined while there is none. */
+  auditHead(): Promise<{ readonly sequence: number; readonly hash: string } | undefined>;
   close(): Promise<void>;
 }
 

@@ -28,6 +28,7 @@ export function admin(received: Received[] = [], ...results: ReceiveResult[]): G
     explain: unused,
     preview: async () => undefined,
     receivedPreview: unused,
+    noteUser: () => undefined,
     metrics: async () => 'lethe_up 1\n',
     receive: async (bytes, from) => {
       const chunks = [];

@@ -13,6 +13,7 @@ const OBSERVED = {
   certificateDays: 12,
   oldestOwedSeconds: { cloud: 7 },
   breakers: {},
+  auditUnsent: undefined,
 };
 const CALLER = { remoteAddress: '10.0.0.1', callingAeTitle: 'CT1', calledAeTitle: 'OTHER' };
 

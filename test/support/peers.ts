@@ -16,7 +16,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   opj_compress: 'libopenjp2-tools',
   opj_decompress: 'libopenjp2-tools',
   python3: 'python3',
+  rsyslogd: 'rsyslog',
   strace: 'strace',
+  xmllint: 'libxml2-utils',
   prlimit: 'util-linux',
 };
 
