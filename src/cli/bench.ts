@@ -10,15 +10,19 @@ const BENCHES: Readonly<Record<string, string>> = {
   deidentify: 'de-identifying files, beside pydicom, dcmodify and cp',
   decode: 'decoding frames, beside native decoders',
   render: 'rendering, beside dcm2pnm',
+  store: 'what is asked of the store all the time, with a million rows beside a thousand',
+  outage: 'a backend that is down and comes back: receiving meanwhile, the drain, its order',
+  soak: 'half the whole rate for minutes with failures: what should stay flat (--minutes)',
   'end-to-end': 'from C-STORE to accepted by the backend, beside a Flask, pydicom and Pillow pipeline',
 };
 const ROOT = resolve(import.meta.dirname, '../..');
 
 export const command: Command = {
   summary: 'Runs a benchmark beside its peers: interleaved rounds, medians and ratios.',
-  usage: `${Object.keys(BENCHES).join('|')} [--rounds N]`,
+  usage: `${Object.keys(BENCHES).join('|')} [--rounds N] [--minutes N]`,
   options: {
     rounds: { type: 'string', value: 'N', help: 'Rounds (default: as the benchmark says).' },
+    minutes: { type: 'string', value: 'N', help: 'Minutes of `soak` (default: 30).' },
     json: JSON_OPTION,
   },
   details: Object.entries(BENCHES)
@@ -30,13 +34,14 @@ export const command: Command = {
     if (BENCHES[name] === undefined) throw new UsageError(`name one of ${Object.keys(BENCHES).join(', ')}`);
     if (!existsSync(script) || !existsSync(join(ROOT, 'node_modules/dcmjs-codecs')))
       throw new UsageError('benchmarks run from a development checkout: run npm test once, it installs what they need');
-    const rounds =
-      options['rounds'] === undefined
+    const numbers = (['rounds', 'minutes'] as const).flatMap((option) =>
+      options[option] === undefined
         ? []
-        : ['--rounds', String(integerOption(options, 'rounds', { minimum: 1, maximum: 1000, fallback: 3 }))];
+        : [`--${option}`, String(integerOption(options, option, { minimum: 1, maximum: 10_000, fallback: 3 }))],
+    );
     const child = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', script, ...rounds, ...(flag(options, 'json') ? ['--json'] : [])],
+      ['--disable-warning=ExperimentalWarning', script, ...numbers, ...(flag(options, 'json') ? ['--json'] : [])],
       { stdio: 'inherit', cwd: ROOT },
     );
     return new Promise((done) => child.once('exit', (code) => done(code ?? EXIT.failure)));
