@@ -1,9 +1,10 @@
 /** `lethe reidentify`: original identifiers of pseudonyms, for who holds the crosswalk's private key. */
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { LetheError, toLetheError } from '../core/errors.ts';
 import { type CrosswalkEntry, openCrosswalk } from '../deid/crosswalk.ts';
-import { reidentify } from '../deid/reidentify.ts';
+import { reidentify, reidentifyEncrypted } from '../deid/reidentify.ts';
+import type { DataSet } from '../dicom/data-set.ts';
 import { readPart10 } from '../dicom/part10.ts';
 import { CROSSWALK_SUFFIX } from '../queue/local-crosswalk.ts';
 import { type Command, EXIT, type Invocation, JSON_OPTION, requiredOption, textOption, UsageError } from './command.ts';
@@ -15,7 +16,7 @@ const STUDY_INSTANCE_UID = 0x0020000d;
 
 export const command: Command = {
   summary: 'Shows original identifiers, or gives DICOM files their original identifiers back, with the private key.',
-  usage: 'RECORD... --private-key FILE | FILE... --private-key FILE --crosswalk DIR --out DIR',
+  usage: 'RECORD... --private-key FILE | FILE... --private-key FILE [--crosswalk DIR] --out DIR',
   options: {
     'private-key': { type: 'string', value: 'FILE', help: 'PEM file with the X25519 or RSA private key.' },
     crosswalk: {
@@ -28,6 +29,7 @@ export const command: Command = {
   },
   details: `Without --out each RECORD is opened and its original identifiers are printed. With --out each FILE is given back the
 identifiers of its record: that of its SOP Instance UID or, for a result that was made from pseudonymous images, of its study.
+Without --crosswalk the originals are taken from the FILE's own Encrypted Attributes Sequence (0400,0500).
 Everything this verb prints or writes identifies people.`,
   async run(invocation) {
     const { options, positionals, cwd, terminal } = invocation;
@@ -66,11 +68,13 @@ function show(file: InputFile, key: string, { terminal }: Invocation): void {
 }
 
 function restorer({ options, cwd, terminal }: Invocation, key: string, out: string): (file: InputFile) => void {
-  const records = inputFiles([requiredOption(options, 'crosswalk')], cwd).filter(({ path }) =>
-    path.endsWith(CROSSWALK_SUFFIX),
+  const folder = textOption(options, 'crosswalk');
+  const records =
+    folder === undefined ? [] : inputFiles([folder], cwd).filter(({ path }) => path.endsWith(CROSSWALK_SUFFIX));
+  const originals = new Originals(
+    records.map(({ path }) => path),
+    key,
   );
-  const byUid = new Map(records.map(({ path }) => [basename(path, CROSSWALK_SUFFIX), path]));
-  const open = (path: string) => openCrosswalk(readFileSync(path), key);
   mkdirSync(out, { recursive: true, mode: 0o700 });
   return (file) => {
     const source = fileSource(file.path);
@@ -78,11 +82,13 @@ function restorer({ options, cwd, terminal }: Invocation, key: string, out: stri
     const fd = openSync(path, 'wx', 0o600);
     try {
       const { dataSet } = readPart10(source, { stopAtPixelData: true });
-      const own = byUid.get(dataSet.string(SOP_INSTANCE_UID) ?? '');
-      const entry =
-        own === undefined ? entryOfStudy(dataSet.string(STUDY_INSTANCE_UID), [...byUid.values()], open) : open(own);
-      reidentify(source, { write: (bytes) => void writeAll(fd, bytes) }, entry);
+      const sink = { write: (bytes: Uint8Array) => void writeAll(fd, bytes) };
+      if (folder === undefined) reidentifyEncrypted(source, sink, key);
+      else reidentify(source, sink, originals.of(dataSet));
       terminal.out(terminal.json ? JSON.stringify({ input: file.name, output: path, status: 'ok' }) : path);
+    } catch (error) {
+      rmSync(path, { force: true }); // half an instance is none
+      throw error;
     } finally {
       closeSync(fd);
       source.close();
@@ -90,17 +96,46 @@ function restorer({ options, cwd, terminal }: Invocation, key: string, out: stri
   };
 }
 
-/** A result has a SOP Instance UID of its own; its study is that of the images it was made from. */
-function entryOfStudy(
-  study: string | undefined,
-  records: readonly string[],
-  open: (path: string) => CrosswalkEntry,
-): CrosswalkEntry {
-  for (const path of records) {
-    const entry = open(path);
-    if (entry.pseudonyms.studyInstanceUid === study) return entry;
+/** The records of a crosswalk, opened as they are asked for. */
+class Originals {
+  readonly #pathByUid: ReadonlyMap<string, string>;
+  readonly #key: string;
+  #byStudy: ReadonlyMap<string, CrosswalkEntry> | undefined;
+
+  constructor(paths: readonly string[], key: string) {
+    this.#pathByUid = new Map(paths.map((path) => [basename(path, CROSSWALK_SUFFIX), path]));
+    this.#key = key;
   }
-  throw new LetheError('DEID_LOOKUP_MISSING', { problem: 'no crosswalk record of this instance or its study' });
+
+  /**
+   * Of the instance itself; for a result, which has a SOP Instance UID of its own, those of all instances of the study
+   * that it was made from, since it may refer to any of them.
+   */
+  of(dataSet: DataSet): CrosswalkEntry {
+    const path = this.#pathByUid.get(dataSet.string(SOP_INSTANCE_UID) ?? '');
+    const entry = path === undefined ? this.#ofStudy(dataSet.string(STUDY_INSTANCE_UID) ?? '') : this.#open(path);
+    if (entry === undefined)
+      throw new LetheError('DEID_LOOKUP_MISSING', { problem: 'no crosswalk record of this instance or its study' });
+    return entry;
+  }
+
+  #ofStudy(study: string): CrosswalkEntry | undefined {
+    if (this.#byStudy === undefined) {
+      const byStudy = new Map<string, CrosswalkEntry>();
+      for (const path of this.#pathByUid.values()) {
+        const entry = this.#open(path);
+        const { studyInstanceUid } = entry.pseudonyms;
+        const uids = { ...byStudy.get(studyInstanceUid)?.uids, ...entry.uids };
+        byStudy.set(studyInstanceUid, { ...entry, uids });
+      }
+      this.#byStudy = byStudy;
+    }
+    return this.#byStudy.get(study);
+  }
+
+  #open(path: string): CrosswalkEntry {
+    return openCrosswalk(readFileSync(path), this.#key);
+  }
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

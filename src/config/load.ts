@@ -192,7 +192,8 @@ function withAbsoluteKey(
   at: (file: string) => string,
 ): Configuration['deidentification'] {
   const { key } = deidentification;
-  return key === undefined ? deidentification : { ...deidentification, key: { file: at(key.file) } };
+  if (key?.file === undefined) return deidentification;
+  return { ...deidentification, key: { ...key, file: at(key.file) } };
 }
 
 /** What single keys cannot say: combinations that would be unsafe or impossible. */

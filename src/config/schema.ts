@@ -73,9 +73,18 @@ const Deidentification = Type.Object(
     key: Type.Optional(
       Type.Object(
         {
-          file: Type.String({
+          file: Type.Optional(
+            Type.String({
+              description:
+                'Key file (64 hexadecimal digits, owner-only). Default: one made at first start under dataDir/keys.',
+            }),
+          ),
+          generation: Type.Integer({
+            minimum: 1,
+            maximum: 65535,
+            default: 1,
             description:
-              'Key file (64 hexadecimal digits, owner-only). Default: one made at first start under dataDir/keys.',
+              'Counts rotations: another number gives other pseudonyms, dates and UIDs for everything that comes from now on. Crosswalk records name it.',
           }),
         },
         strict,
@@ -87,6 +96,11 @@ const Deidentification = Type.Object(
           publicKey: Type.String({
             description:
               'PEM file with an X25519 or RSA public key: originals are kept encrypted to it under dataDir/crosswalk.',
+          }),
+          form: Type.Union([Type.Literal('records'), Type.Literal('attributes'), Type.Literal('both')], {
+            default: 'records',
+            description:
+              'Records under dataDir/crosswalk, the Encrypted Attributes Sequence (0400,0500) in each instance (RSA of at least 2048 bits), or both.',
           }),
         },
         strict,

@@ -23,6 +23,7 @@ import type { PixelReplacements } from '../imaging/redact/replacement.ts';
 import { ageInYears } from './ages.ts';
 import { type CrosswalkEntry, sealCrosswalk } from './crosswalk.ts';
 import { ElementPolicy, TOP_LEVEL } from './element-policy.ts';
+import { ENCRYPTED_ATTRIBUTES_SEQUENCE, encryptedAttributes } from './encrypted-attributes.ts';
 import { mayShowFace } from './faces.ts';
 import type { KnownIdentity } from './identity.ts';
 import { type Instance, readInstance } from './instance.ts';
@@ -33,13 +34,20 @@ import { type PseudonymKey, Pseudonyms } from './pseudonym.ts';
 import { type ActionCounts, Rewriter } from './rewriter.ts';
 import { textValues } from './value-text.ts';
 
+export type CrosswalkForm = 'records' | 'attributes' | 'both';
+
 export interface DeidentifyOptions {
   readonly profile: CompiledProfile;
   readonly key: PseudonymKey;
   /** Configured name of the sender, for rules that ask for it. */
   readonly source?: string;
   /** Asks for a record of the originals, encrypted to the holder of the private key. */
-  readonly crosswalk?: { readonly publicKeyPem: string; random(bytes: number): Uint8Array };
+  readonly crosswalk?: {
+    readonly publicKeyPem: string;
+    random(bytes: number): Uint8Array;
+    /** A record beside (unless said), the Encrypted Attributes Sequence in the instance, or both. */
+    readonly form?: CrosswalkForm;
+  };
   /** What takes the place of the pixels and of what describes them. */
   readonly replacements?: PixelReplacements;
   /** False leaves the digest out, for whoever has no use for it: of large objects it is half of the work. */
@@ -103,6 +111,7 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
   if (showsFace && profile.faces === 'hold') throw new LetheError('DEID_RECOGNIZABLE_FACE');
   const policy = new ElementPolicy(instance);
   const additions = additionsOf(instance, replacements);
+  addEncrypted(additions, { instance, policy, source: open.source }, options);
   const output = new OutputValues(policy, dataSet, additions);
   const digest = options.digest === false ? undefined : new DigestSink(sink);
   const gathered = new GatheringSink(digest ?? sink);
@@ -142,7 +151,9 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
     digest: digest?.hex() ?? '',
     identity: instance.identity,
     recognizableFace: showsFace,
-    ...(options.crosswalk === undefined ? {} : { crosswalk: crosswalkOf(instance, output, options.crosswalk) }),
+    ...(options.crosswalk === undefined || options.crosswalk.form === 'attributes'
+      ? {}
+      : { crosswalk: crosswalkOf(instance, output, options.crosswalk) }),
     actions: rewriter.counts,
   };
 }
@@ -201,6 +212,22 @@ export function additionsOf(instance: Instance, replacements: PixelReplacements 
   add(ACCESSION_NUMBER, 'SH', pseudonyms.accessionNumber(undefined, instance.studyInstanceUid));
   add(PATIENT_ID, 'LO', pseudonyms.patientId(instance.patient));
   return additions;
+}
+
+function addEncrypted(
+  additions: Map<Tag, Addition>,
+  of: { instance: Instance; policy: ElementPolicy; source: ByteSource },
+  { profile, crosswalk }: DeidentifyOptions,
+): void {
+  const all = crosswalk?.form === 'attributes' || crosswalk?.form === 'both';
+  if (!all && !profile.rules.encrypts) return;
+  if (crosswalk === undefined) {
+    throw new LetheError('DEID_ACTION_FAILED', { problem: 'the profile encrypts, and no public key is configured' });
+  }
+  const { dataSet, pseudonyms } = of.instance;
+  const { publicKeyPem } = crosswalk;
+  const sequence = encryptedAttributes(dataSet, of.policy, { publicKeyPem, all, pseudonyms, source: of.source });
+  if (sequence !== undefined) additions.set(ENCRYPTED_ATTRIBUTES_SEQUENCE, sequence);
 }
 
 function crosswalkOf(

@@ -50,8 +50,13 @@ export type Because =
   | 'unlisted'
   | 'unknown';
 
-/** `rule` names the site's rule that decided. */
-export type Verdict = { readonly action: Action; readonly because: Because; readonly rule?: string } & (
+/** `rule` names the site's rule that decided; `encrypt`: the original goes into the Encrypted Attributes Sequence. */
+export type Verdict = {
+  readonly action: Action;
+  readonly because: Because;
+  readonly rule?: string;
+  readonly encrypt?: true;
+} & (
   | { readonly kind: 'remove' }
   /** As it is, in the bytes of the source. */
   | { readonly kind: 'keep' }
@@ -92,10 +97,16 @@ export class ElementPolicy implements Policy {
   }
 
   verdict(element: Element, dataSet: DataSet, place: Place): Verdict {
-    const { tag } = element;
     const { profile } = this.#instance;
     const rule = profile.rules.size === 0 ? undefined : profile.rules.find(element, dataSet, place, this.#subject);
+    if (rule?.action === 'encrypt') return { ...this.#encrypted(element, dataSet, place), rule: rule.name };
     if (rule !== undefined) return { ...this.#byRule(rule, element, dataSet, place), rule: rule.name };
+    return this.#byTables(element, dataSet, place);
+  }
+
+  #byTables(element: Element, dataSet: DataSet, place: Place): Verdict {
+    const { tag } = element;
+    const { profile } = this.#instance;
     if (profile.base === 'none') return this.#kept(element, dataSet, place, 'unlisted');
     const group = groupOf(tag);
     if (group <= 0x0007 || elementOf(tag) === 0 || group >= 0xfffc) return remove('no place');
@@ -117,6 +128,14 @@ export class ElementPolicy implements Policy {
     const row = contentItemRow(concept?.string(CODE_VALUE) ?? '', concept?.string(CODING_SCHEME_DESIGNATOR) ?? '');
     if (row !== undefined && this.#instance.profile.codeOfRow(row) === 'X') return undefined;
     return { ...place, concept: row };
+  }
+
+  /** What stays in the place of an encrypted original: as the tables ask, and nothing that they would keep. */
+  #encrypted(element: Element, dataSet: DataSet, place: Place): Verdict {
+    const { base } = this.#instance.profile;
+    const verdict = base === 'none' ? remove('rule') : this.#byTables(element, dataSet, place);
+    const isRetained = verdict.kind === 'keep' || (verdict.kind === 'value' && verdict.action === 'C');
+    return { ...(isRetained ? this.#dummy(element, dataSet, place, 'rule') : verdict), encrypt: true };
   }
 
   #byRule(rule: ProfileRule, element: Element, dataSet: DataSet, place: Place): Verdict {

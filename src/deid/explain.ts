@@ -104,8 +104,7 @@ class Explainer {
 
   #addition(tag: Tag, addition: Addition, original: Element | undefined, dataSet: DataSet): void {
     const vr: Vr = addition.kind === 'value' ? addition.vr : 'SQ';
-    const after =
-      addition.kind === 'value' ? latin1Text(addition.value) : addition.codes.map(([, meaning]) => meaning).join('; ');
+    const after = additionShown(addition);
     this.#line(tagText(tag), { tag, vr }, original === undefined ? '' : shown(original, dataSet), {
       action: 'D',
       rule: ['written into every de-identified instance', 'PS3.15 §E.1.1'],
@@ -130,6 +129,12 @@ class Explainer {
       after: what.after,
     });
   }
+}
+
+function additionShown(addition: Addition): string {
+  if (addition.kind === 'value') return latin1Text(addition.value);
+  if (addition.kind === 'items') return `${addition.items.length} items`;
+  return addition.codes.map(([, meaning]) => meaning).join('; ');
 }
 
 const NO_ADDITIONS: ReadonlyMap<Tag, Addition> = new Map();

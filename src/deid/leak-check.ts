@@ -17,6 +17,8 @@ import { isStandardUid } from '../dicom/uids.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
 import { type FragmentAt, imageFragments, metadataRanges } from './codestream-metadata.ts';
 import { sequenceItems } from './element-policy.ts';
+import { ENCRYPTED_CONTENT } from './encrypted-attributes.ts';
+import { isEnvelope } from './enveloped-data.ts';
 import { holdsIdentity, type KnownIdentity } from './identity.ts';
 import { meantVr, textValues } from './value-text.ts';
 
@@ -71,9 +73,16 @@ function checkDataSet(dataSet: DataSet, path: string, search: Search): void {
     const items = sequenceItems(element);
     if (items !== undefined) {
       for (const [index, item] of items.entries()) checkDataSet(item, `${here}[${index}].`, search);
-    } else if (element.fragments !== undefined) checkFragments(element.fragments, here, search);
+    } else if (isSealed(element, path)) continue;
+    else if (element.fragments !== undefined) checkFragments(element.fragments, here, search);
     else if (holds(element, dataSet, search) || bulkHolds(element, search)) search.found(here);
   }
+}
+
+/** What is encrypted to somebody spells anything by chance, and nothing to anybody else. */
+function isSealed(element: Element, path: string): boolean {
+  const isContent = element.tag === ENCRYPTED_CONTENT && path.startsWith('(0400,0500)[');
+  return isContent && element.value !== undefined && isEnvelope(element.value);
 }
 
 /** A value too long to have been read: in pieces that overlap, so that nothing is cut in two. */

@@ -14,7 +14,9 @@ import { EDITION } from './tables.ts';
 /** An element that the output has whatever the original had in its place. */
 export type Addition =
   | { readonly kind: 'value'; readonly vr: Vr; readonly value: Uint8Array }
-  | { readonly kind: 'codes'; readonly codes: readonly (readonly [string, string])[] };
+  | { readonly kind: 'codes'; readonly codes: readonly (readonly [string, string])[] }
+  /** A sequence; of each item the elements, in the order of tags. */
+  | { readonly kind: 'items'; readonly items: readonly (readonly (readonly [Tag, Vr, Uint8Array])[])[] };
 
 const PATIENT_IDENTITY_REMOVED = 0x00120062;
 const DEIDENTIFICATION_METHOD = 0x00120063;
@@ -70,15 +72,22 @@ export function writeAddition(writer: DataSetWriter, tag: Tag, addition: Additio
     writer.element(tag, addition.vr, addition.value);
     return;
   }
+  const items = addition.kind === 'items' ? addition.items : addition.codes.map(codeItem);
   writer.beginSequence(tag);
-  for (const [code, meaning] of addition.codes) {
+  for (const item of items) {
     writer.beginItem();
-    writer.element(CODE_VALUE, 'SH', encodeText(code, 'SH'));
-    writer.element(CODING_SCHEME_DESIGNATOR, 'SH', encodeText('DCM', 'SH'));
-    writer.element(CODE_MEANING, 'LO', encodeText(meaning, 'LO'));
+    for (const [inner, vr, value] of item) writer.element(inner, vr, value);
     writer.endItem();
   }
   writer.endSequence();
+}
+
+function codeItem([code, meaning]: readonly [string, string]): readonly (readonly [Tag, Vr, Uint8Array])[] {
+  return [
+    [CODE_VALUE, 'SH', encodeText(code, 'SH')],
+    [CODING_SCHEME_DESIGNATOR, 'SH', encodeText('DCM', 'SH')],
+    [CODE_MEANING, 'LO', encodeText(meaning, 'LO')],
+  ];
 }
 
 /** An element of no length, for asking what would become of it. */

@@ -36,6 +36,7 @@ export const ACTIONS = [
   'truncate',
   'generalise',
   'lookup',
+  'encrypt',
 ] as const;
 
 const Texts = Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]);

@@ -23,6 +23,8 @@ export interface PseudonymKey {
 export const KEY_BYTES = 32;
 /** Upper case without I, L, O and U, so that a pseudonym can be read over the telephone and spells nothing. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
+/** A character's five bits may lie in two bytes; behind the last there must be one to read. */
+const PADDING = new Uint8Array(1);
 const ACCESSION_CHARACTERS = 16; // SH, PS3.5 Table 6.2-1
 const PATIENT_ID_CHARACTERS = 16;
 /** Dates move back, so that none comes to lie in the future, by at least a month and at most ten years. */
@@ -70,17 +72,10 @@ export class Pseudonyms {
 
   /** Letters and digits; 5 bits a character, at most 51. */
   text(purpose: string, original: string, characters: number): string {
-    const hash = this.#hash(purpose, original);
+    const hash = Buffer.concat([this.#hash(purpose, original), PADDING]);
     let text = '';
-    let bits = 0;
-    let held = 0;
-    for (const byte of hash) {
-      bits = (bits << 8) | byte;
-      held += 8;
-      while (held >= 5 && text.length < characters) {
-        held -= 5;
-        text += ALPHABET[(bits >>> held) & 31] ?? '';
-      }
+    for (let bit = 0; bit < characters * 5; bit += 5) {
+      text += ALPHABET.charAt((hash.readUInt16BE(bit >>> 3) >>> (11 - (bit & 7))) & 31);
     }
     return text;
   }

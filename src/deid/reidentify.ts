@@ -1,6 +1,6 @@
 /**
  * Re-identification (PS3.15 §E.1.2): an instance with pseudonyms, such as a result that comes back, gets the originals
- * of a crosswalk entry again: patient, accession number, study ID, UIDs wherever they stand, and dates moved back. What
+ * of a crosswalk entry, or those that it carries encrypted, again: patient, accession number, study ID, UIDs wherever they stand, and dates moved back. What
  * de-identification removed stays removed. (0012,0062) says NO afterwards.
  */
 import { createHash } from 'node:crypto';
@@ -9,7 +9,7 @@ import { LetheError } from '../core/errors.ts';
 import { latin1Text } from '../dicom/charset.ts';
 import type { DataSet, Element } from '../dicom/data-set.ts';
 import { DeflateSink } from '../dicom/deflate.ts';
-import { openPart10, writeFileMeta } from '../dicom/part10.ts';
+import { type OpenPart10, openPart10, writeFileMeta } from '../dicom/part10.ts';
 import type { Tag } from '../dicom/tag.ts';
 import { splitText } from '../dicom/values.ts';
 import type { Vr } from '../dicom/vr.ts';
@@ -18,7 +18,9 @@ import type { CrosswalkEntry } from './crosswalk.ts';
 import { shiftDate, shiftDateTime } from './dates.ts';
 import { readHeader } from './deidentify.ts';
 import { type Place, type Policy, sequenceItems, type Verdict } from './element-policy.ts';
-import { Rewriter } from './rewriter.ts';
+import { ENCRYPTED_ATTRIBUTES_SEQUENCE, openEncryptedAttributes } from './encrypted-attributes.ts';
+import type { Addition } from './markers.ts';
+import { type Original, Rewriter } from './rewriter.ts';
 import { encodedText, meantVr, textValues } from './value-text.ts';
 
 const SOP_CLASS_UID = 0x00080016;
@@ -26,7 +28,7 @@ const SOP_INSTANCE_UID = 0x00080018;
 const PATIENT_ID = 0x00100020;
 const PATIENT_IDENTITY_REMOVED = 0x00120062;
 /** They describe a de-identification that is undone. */
-const UNDONE: readonly Tag[] = [0x00120063, 0x00120064, 0x00280303];
+const UNDONE: readonly Tag[] = [0x00120063, 0x00120064, 0x00280303, ENCRYPTED_ATTRIBUTES_SEQUENCE];
 
 /** @returns the SHA-256 of the output, hexadecimal. @throws DEID_LOOKUP_MISSING where the entry is of another patient */
 export function reidentify(source: ByteSource, sink: ByteSink, entry: CrosswalkEntry): string {
@@ -35,6 +37,30 @@ export function reidentify(source: ByteSource, sink: ByteSink, entry: CrosswalkE
   if (dataSet.string(PATIENT_ID) !== entry.pseudonyms.patientId) {
     throw new LetheError('DEID_LOOKUP_MISSING', { problem: 'the crosswalk entry is of another patient' });
   }
+  const restored = new RestoringPolicy(entry, dataSet);
+  const uid = dataSet.string(SOP_INSTANCE_UID) ?? '';
+  return write(open, sink, { dataSet, policy: restored, sopInstanceUid: entry.uids[uid] ?? uid, originals: undefined });
+}
+
+/**
+ * The same with what the instance itself carries, encrypted to this key (PS3.15 §E.1.2): every original that the header
+ * had comes back, removed elements too.
+ * @throws DEID_LOOKUP_MISSING where it carries nothing, DEID_KEY_INVALID where it was encrypted to another key
+ */
+export function reidentifyEncrypted(source: ByteSource, sink: ByteSink, privateKeyPem: string): string {
+  const open = openPart10(source);
+  const dataSet = readHeader(open);
+  const originals = openEncryptedAttributes(dataSet, privateKeyPem);
+  const sopInstanceUid = originals.string(SOP_INSTANCE_UID) ?? dataSet.string(SOP_INSTANCE_UID) ?? '';
+  return write(open, sink, { dataSet, policy: new RestoringPolicy(undefined, dataSet), sopInstanceUid, originals });
+}
+
+function write(
+  open: OpenPart10,
+  sink: ByteSink,
+  what: { dataSet: DataSet; policy: Policy; sopInstanceUid: string; originals: DataSet | undefined },
+): string {
+  const { dataSet, policy, sopInstanceUid, originals } = what;
   const hash = createHash('sha256');
   const output: ByteSink = {
     write(bytes) {
@@ -43,21 +69,24 @@ export function reidentify(source: ByteSource, sink: ByteSink, entry: CrosswalkE
     },
   };
   const { transferSyntax } = open;
-  const sopInstanceUid = dataSet.string(SOP_INSTANCE_UID) ?? '';
   output.write(
     writeFileMeta({
       sopClassUid: dataSet.string(SOP_CLASS_UID) ?? '',
-      sopInstanceUid: entry.uids[sopInstanceUid] ?? sopInstanceUid,
+      sopInstanceUid,
       transferSyntaxUid: transferSyntax.uid,
     }),
   );
   const deflate = transferSyntax.deflated ? new DeflateSink(output) : undefined;
+  const additions = new Map<Tag, Addition | Original>();
+  for (const element of originals?.elements() ?? [])
+    additions.set(element.tag, { kind: 'original', element, dataSet: originals ?? dataSet });
+  additions.set(PATIENT_IDENTITY_REMOVED, { kind: 'value', vr: 'CS', value: encodeText('NO', 'CS') });
   const rewriter = new Rewriter({
-    policy: new RestoringPolicy(entry, dataSet),
+    policy,
     writer: new DataSetWriter(deflate ?? output, transferSyntax),
     littleEndian: transferSyntax.littleEndian,
     source: open.source,
-    additions: new Map([[PATIENT_IDENTITY_REMOVED, { kind: 'value', vr: 'CS', value: encodeText('NO', 'CS') }]]),
+    additions,
     replacements: new Map(),
     pixelBytes: undefined,
   });
@@ -67,13 +96,15 @@ export function reidentify(source: ByteSource, sink: ByteSink, entry: CrosswalkE
 }
 
 class RestoringPolicy implements Policy {
-  readonly #entry: CrosswalkEntry;
+  readonly #entry: CrosswalkEntry | undefined;
   readonly #root: DataSet;
   readonly #originals: ReadonlyMap<Tag, string>;
 
-  constructor(entry: CrosswalkEntry, root: DataSet) {
+  constructor(entry: CrosswalkEntry | undefined, root: DataSet) {
     this.#entry = entry;
     this.#root = root;
+    this.#originals = new Map();
+    if (entry === undefined) return;
     this.#originals = new Map([
       [0x00080050, entry.accessionNumber],
       [0x00100010, entry.patientName],
@@ -106,8 +137,8 @@ class RestoringPolicy implements Policy {
 
   /** UIDs by the entry, dates by its shift; undefined where nothing changes. */
   #restored(element: Element, vr: Vr, dataSet: DataSet): Uint8Array | undefined {
+    if (element.value === undefined || this.#entry === undefined) return undefined;
     const { uids, shiftDays } = this.#entry;
-    if (element.value === undefined) return undefined;
     if (vr === 'UI') {
       const values = splitText(latin1Text(element.value), 'UI');
       return values.some((uid) => uids[uid] !== undefined)

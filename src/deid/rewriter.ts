@@ -23,10 +23,17 @@ export interface RewriterOptions {
   /** Byte order of the output. */
   readonly littleEndian: boolean;
   readonly source: ByteSource;
-  readonly additions: ReadonlyMap<Tag, Addition>;
+  readonly additions: ReadonlyMap<Tag, Addition | Original>;
   readonly replacements: ReadonlyMap<Tag, Replacement>;
   /** Bytes that native Pixel Data should have; what is beyond is no pixel and stays behind. */
   readonly pixelBytes: number | undefined;
+}
+
+/** An element of another data set, in the place of the one here. */
+export interface Original {
+  readonly kind: 'original';
+  readonly element: Element;
+  readonly dataSet: DataSet;
 }
 
 /** How many elements went which way. */
@@ -62,7 +69,8 @@ export class Rewriter {
     const writeForced = (before: number): void => {
       for (let tag = forced[next]; tag !== undefined && tag < before; tag = forced[++next]) {
         const addition = additions.get(tag);
-        if (addition !== undefined) writeAddition(writer, tag, addition);
+        if (addition?.kind === 'original') this.#writeElement(addition.element, addition.dataSet, TOP_LEVEL);
+        else if (addition !== undefined) writeAddition(writer, tag, addition);
         else this.#writeReplacement(tag, replacements.get(tag));
       }
     };

@@ -32,6 +32,8 @@ export interface ProfileRule {
 
 export interface RuleSet {
   readonly size: number;
+  /** Whether any of them encrypts: then a public key must be there. */
+  readonly encrypts: boolean;
   /** The first rule that matches. */
   find(element: Element, dataSet: DataSet, place: Place, subject: RuleSubject): ProfileRule | undefined;
 }
@@ -53,6 +55,7 @@ export function compileRules(documents: readonly RuleDocument[]): RuleSet {
   });
   return {
     size: compiled.length,
+    encrypts: compiled.some(({ rule }) => rule.action === 'encrypt'),
     find(element, dataSet, place, subject) {
       for (const { rule, test } of compiled) if (test(element, dataSet, place, subject)) return rule;
       return undefined;

@@ -18,7 +18,7 @@ export type TextTreatment = 'keep' | 'scrub' | 'clean' | 'dummy' | 'remove';
  * Record Keys of an inventory, HPGL Document, Signature, Encrypted Content.
  */
 export const UNLISTED_TO_REMOVE: ReadonlySet<Tag> = new Set([
-  0x00080001, 0x0008041b, 0x0008041c, 0x00686300, 0x00880200, 0x04000120, 0x04000520, 0xfffcfffc,
+  0x00080001, 0x0008041b, 0x0008041c, 0x00686300, 0x00880200, 0x04000120, 0x04000500, 0x04000520, 0xfffcfffc,
 ]);
 
 const SPECIFIC_CHARACTER_SET = 0x00080005;

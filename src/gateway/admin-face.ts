@@ -51,6 +51,7 @@ export interface AdminDeps {
     /** That sources pick, by name. */
     readonly profiles: Readonly<Record<string, string>>;
     readonly key: Uint8Array;
+    readonly generation: number;
   };
 }
 
@@ -166,11 +167,12 @@ export class AdminFace implements GatewayAdmin {
     await this.#deps.store.note('instance.explained', `by ${by}`, id);
     const source = this.#deps.spool.openReceived(row.location);
     try {
-      const { profile, profiles, key } = this.#deps.explainWith;
+      const { profile, profiles, key, generation } = this.#deps.explainWith;
       const text = row.profile === undefined ? profile : (profiles[row.profile] ?? profile);
       return explain(source, {
         profile: compileProfile(text),
-        key: { bytes: customerKey(key, row.customer), generation: 1 },
+        key: { bytes: customerKey(key, row.customer), generation },
+        source: row.sourceName,
       });
     } finally {
       source.close();

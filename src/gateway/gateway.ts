@@ -12,6 +12,7 @@ import { type Clock, steadyClock, systemClock, systemRandom } from '../core/cloc
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
+import { envelopeKey } from '../deid/enveloped-data.ts';
 import { compileProfile } from '../deid/profile.ts';
 import { CommitmentReporter } from '../dimse/commitment-reporter.ts';
 import { StorageScp } from '../dimse/storage-scp.ts';
@@ -95,7 +96,12 @@ export class Gateway {
       scp: () => scp,
       wake: () => parts.prepare.wake(),
       look: lookInto({ dataDir: configuration.dataDir, logger: options.logger }),
-      explainWith: { profile: parts.profile, profiles: pickedProfiles(options), key: parts.key },
+      explainWith: {
+        profile: parts.profile,
+        profiles: pickedProfiles(options),
+        key: parts.key,
+        generation: generationOf(options.loaded.configuration),
+      },
       logger: options.logger,
       auditUnsent: () => parts.audit.unsent(),
     });
@@ -261,14 +267,24 @@ function openKey({ loaded }: GatewayOptions, dataExist: boolean): Uint8Array {
   return loadOrMakeKey({ path, dataExist, random: systemRandom }).key;
 }
 
+function generationOf({ deidentification }: Configuration): number {
+  return deidentification.key?.generation ?? 1;
+}
+
 /** By name; compiled here once, so that a mistake stops the start. @throws DEID_PROFILE_INVALID */
 function pickedProfiles({ loaded, destinations }: GatewayOptions): Readonly<Record<string, string>> {
   const { configuration, baseDir } = loaded;
   const pickers = [...configuration.dicom.aeTitles, ...configuration.rules, ...destinations];
   const names = new Set(pickers.flatMap(({ profile }) => profile ?? []));
   const texts = Object.fromEntries([...names].map((name) => [name, profileText(name, baseDir)]));
-  for (const text of [profileText(configuration.deidentification.profile, baseDir), ...Object.values(texts)])
-    compileProfile(text);
+  const { profile, crosswalk } = configuration.deidentification;
+  for (const text of [profileText(profile, baseDir), ...Object.values(texts)]) {
+    const { name, rules } = compileProfile(text);
+    if (rules.encrypts && crosswalk === undefined) {
+      const problem = 'it encrypts, and deidentification.crosswalk.publicKey is not configured';
+      throw new LetheError('DEID_PROFILE_INVALID', { profile: name, problem });
+    }
+  }
   return texts;
 }
 
@@ -279,9 +295,11 @@ function publicKeyOf({ configuration, baseDir }: LoadedConfiguration): string | 
   const path = resolve(baseDir, crosswalk.publicKey);
   try {
     const pem = readFileSync(path, 'utf8');
-    createPublicKey(pem);
+    if (crosswalk.form === 'records') createPublicKey(pem);
+    else envelopeKey(pem);
     return pem;
   } catch (error) {
+    if (error instanceof LetheError) throw error;
     throw new LetheError('CONFIG_UNREADABLE', { path, problem: 'no public key in PEM form' }, { cause: error });
   }
 }
@@ -304,7 +322,7 @@ function openPool(
   const workerData: ProcessWorkerData = {
     dataDir: given.dataDir,
     key: given.key,
-    keyGeneration: 1,
+    keyGeneration: generationOf(configuration),
     profile: given.profile,
     profiles: given.profiles,
     rules,
@@ -312,6 +330,7 @@ function openPool(
     destinations: destinations.map(takerOf),
     pixels: configuration.deidentification.pixels,
     crosswalkPublicKey: given.crosswalkPublicKey,
+    crosswalkForm: configuration.deidentification.crosswalk?.form,
   };
   return new WorkerPool({
     size: rendering.workers ?? Math.max(1, availableParallelism() - 1),

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
+import type { CrosswalkForm } from '../deid/deidentify.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 import { keepCrosswalk } from '../queue/local-crosswalk.ts';
 import { LocalPreparedArea } from '../queue/local-prepared.ts';
@@ -28,6 +29,7 @@ export interface ProcessWorkerData {
   readonly destinations: readonly DestinationTaker[];
   /** PEM text; undefined: no crosswalk is kept. */
   readonly crosswalkPublicKey: string | undefined;
+  readonly crosswalkForm: CrosswalkForm | undefined;
 }
 
 /** All are compiled at start-up: a mistake in one must not show at the thousandth instance. */
@@ -44,9 +46,9 @@ function profiles(data: ProcessWorkerData): (name: string | undefined) => Compil
   };
 }
 
-function crosswalkTo(dataDir: string, publicKeyPem: string) {
+function crosswalkTo(dataDir: string, publicKeyPem: string, form: CrosswalkForm = 'records') {
   const keep = (sopInstanceUid: string, record: Uint8Array) => keepCrosswalk(dataDir, sopInstanceUid, record);
-  return { publicKeyPem, random: systemRandom.bytes, keep };
+  return { publicKeyPem, random: systemRandom.bytes, form, keep };
 }
 
 const port = parentPort;
@@ -64,7 +66,9 @@ if (port !== null) {
     openReceived: (location: string) => openVerified(data.dataDir, location),
     prepared: (job: ProcessJob) => area.prepared(job.id, job.attempt),
     keyOf: (customer: string) => ({ bytes: customerKey(data.key, customer), generation: data.keyGeneration }),
-    ...(data.crosswalkPublicKey === undefined ? {} : { crosswalk: crosswalkTo(data.dataDir, data.crosswalkPublicKey) }),
+    ...(data.crosswalkPublicKey === undefined
+      ? {}
+      : { crosswalk: crosswalkTo(data.dataDir, data.crosswalkPublicKey, data.crosswalkForm) }),
     onProgress: () => port.postMessage({ progress: true }),
   };
   port.on('message', ({ job }: { job: ProcessJob }) => {

@@ -11,6 +11,7 @@
 import type { ByteSource } from '../core/bytes.ts';
 import { LetheError, toLetheError } from '../core/errors.ts';
 import { type CleanedPixels, cleanPixels, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
+import type { DeidentifyOptions } from '../deid/deidentify.ts';
 import type { CompiledProfile } from '../deid/profile.ts';
 import type { PseudonymKey } from '../deid/pseudonym.ts';
 import type { PreparedManifest } from '../delivery/destination.ts';
@@ -43,9 +44,7 @@ export interface ProcessDeps {
   prepared(job: ProcessJob): PreparedPack;
   keyOf(customer: string): PseudonymKey;
   /** Encrypts what leads back from pseudonyms to originals; absent: no crosswalk is kept. */
-  readonly crosswalk?: {
-    readonly publicKeyPem: string;
-    random(bytes: number): Uint8Array;
+  readonly crosswalk?: NonNullable<DeidentifyOptions['crosswalk']> & {
     keep(sopInstanceUid: string, record: Uint8Array): void;
   };
   /** Called before work that may take long on damaged input. */

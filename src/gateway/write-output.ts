@@ -5,7 +5,7 @@
 import type { ByteSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import type { CleanedPixels } from '../deid/burned-in/clean-pixels.ts';
-import { type Deidentification, deidentify } from '../deid/deidentify.ts';
+import { type Deidentification, type DeidentifyOptions, deidentify } from '../deid/deidentify.ts';
 import { leakCheck, leakCheckText } from '../deid/leak-check.ts';
 import type { CompiledProfile } from '../deid/profile.ts';
 import { derivedUid, type PseudonymKey } from '../deid/pseudonym.ts';
@@ -24,7 +24,7 @@ export interface ObjectOptions {
   /** For profile rules that look at where an instance came from. */
   readonly source: string;
   readonly cleaned: CleanedPixels;
-  readonly crosswalk: { readonly publicKeyPem: string; random(bytes: number): Uint8Array } | undefined;
+  readonly crosswalk: DeidentifyOptions['crosswalk'];
 }
 
 export interface WrittenObject {

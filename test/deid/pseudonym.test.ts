@@ -37,6 +37,16 @@ describe('pseudonyms', () => {
     assert.equal(pseudonyms.studyKey(UID), '24c69cfe8d491f6277c0468627b99836dc8c49442ac0e231895f8cad800a01df');
   });
 
+  test('bytes for one use are the hash, as long as asked', () => {
+    const secret = createHmac('sha256', KEY.bytes)
+      .update('lethe pseudonyms\0' + '1')
+      .digest();
+    const hash = createHmac('sha256', secret).update('purpose\0original').digest();
+    const pseudonyms = new Pseudonyms(KEY);
+    assert.deepEqual(pseudonyms.bytes('purpose', 'original', 16), hash.subarray(0, 16));
+    assert.deepEqual(pseudonyms.bytes('purpose', new Uint8Array(Buffer.from('original')), 32), hash);
+  });
+
   test('UIDs have the version and the variant of RFC 9562 whatever the hash', () => {
     const pseudonyms = new Pseudonyms(KEY);
     for (let index = 0; index < 64; index++) {
