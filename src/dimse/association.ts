@@ -21,6 +21,7 @@ import {
 } from './pdu.ts';
 import { abortReasonOf, PduReader } from './pdu-reader.ts';
 import { writePdu } from './pdu-writer.ts';
+import { readShared } from './shared-read.ts';
 import { type Effect, type Event, isPossible, type State, step } from './upper-layer.ts';
 
 export interface AssociationTimers {
@@ -126,7 +127,8 @@ export class Association {
     this.#lastWriteMs = this.#lastReadMs;
     this.#progressMs = this.#lastReadMs;
     socket.setNoDelay(true); // a PDU is one write: waiting for more would only delay it
-    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    if (options.role === 'requestor' || !readShared(socket, (bytes) => this.#onBytes(bytes)))
+      socket.on('data', (bytes: Buffer) => this.#onData(bytes));
     socket.on('end', () => this.#onTransportEnd(undefined));
     socket.on('error', (error) => this.#onTransportEnd(error));
     socket.on('close', () => this.#onClose());
@@ -226,17 +228,19 @@ export class Association {
   }
 
   #onData(bytes: Buffer): void {
+    this.#onBytes(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+    giveBack(bytes);
+  }
+
+  /** The bytes are ours until it returns. */
+  #onBytes(bytes: Uint8Array): void {
     this.#lastReadMs = performance.now();
     if (this.#state === 'Sta1' || this.#spent) return; // closing: nothing is expected any more
     this.#progressBytes += bytes.length;
-    this.#reader.push(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+    this.#reader.push(bytes);
     if (this.#paused) this.#socket.pause();
     else this.#drain();
-    // What waits is kept as it is; what was taken is nobody's any more.
-    if (!this.#paused) {
-      this.#reader.keepOwn();
-      giveBack(bytes);
-    }
+    this.#reader.keepOwn();
     if (this.#progressBytes >= PROGRESS_BYTES || !this.#inside) {
       this.#progressBytes = 0;
       this.#progressMs = this.#lastReadMs;
