@@ -7,6 +7,7 @@ import { type Fragment, fragmentsOf } from '../../src/dimse/fragments.ts';
 import { MessageAssembler } from '../../src/dimse/message-assembler.ts';
 import { ERROR_COMMENTS, refusalOf } from '../../src/dimse/refusal.ts';
 import { ascii, CT_IMAGE_STORAGE, commandElement, commandSet, echoRq, storeRq } from '../build/pdu.ts';
+import { STATUS_BY_CODE } from './statuses.ts';
 
 function isMalformed(error: unknown): boolean {
   return error instanceof LetheError && error.code === 'DIMSE_COMMAND_MALFORMED';
@@ -109,22 +110,6 @@ describe('F16: command sets, Implicit VR Little Endian', () => {
   });
 });
 
-/** Status by cause, PS3.4 Table B.2-1 and PS3.7 Annex C; the ranges A7xx and Cxxx are ours to divide. */
-const STATUS_BY_CODE: readonly (readonly [ErrorCode, number])[] = [
-  ['INVARIANT', 0x0110],
-  ['INSTANCE_DUPLICATE', 0x0111],
-  ['DIMSE_INVALID_UID', 0x0117],
-  ['DIMSE_SOP_CLASS_NOT_SUPPORTED', 0x0122],
-  ['DIMSE_NOT_AUTHORIZED', 0x0124],
-  ['DIMSE_DUPLICATE_INVOCATION', 0x0210],
-  ['DIMSE_COMMAND_MALFORMED', 0x0212],
-  ['SPOOL_FULL', 0xa700],
-  ['SPOOL_IO', 0xa701],
-  ['STORE_UNAVAILABLE', 0xa702],
-  ['DIMSE_SOP_CLASS_MISMATCH', 0xa900],
-  ['DIMSE_DATA_SET_UNREADABLE', 0xc000],
-];
-
 describe('F20: the status of a refusal', () => {
   for (const [code, status] of STATUS_BY_CODE)
     test(`${code}: ${status.toString(16).padStart(4, '0')}, with a comment that helps`, () => {
@@ -132,6 +117,11 @@ describe('F20: the status of a refusal', () => {
       assert.equal(refusal.status, status);
       assert.ok((refusal.errorComment ?? '').length > 10);
     });
+
+  test('0112 and 0214, which PS3.2 lists for storage, are sent for no cause; B000 and B006 are not either', () => {
+    const statuses = Object.values(ERRORS).flatMap((row) => ('dimseStatus' in row ? [row.dimseStatus as number] : []));
+    for (const status of [0x0112, 0x0214, 0xb000, 0xb006]) assert.ok(!statuses.includes(status));
+  });
 
   test('every code that has a status has a comment of at most 64 characters', () => {
     for (const [code, row] of Object.entries(ERRORS)) {

@@ -7,6 +7,7 @@ import { CT_IMAGE_STORAGE, commandSet, echoRq, pData, storeRq, u8 } from '../bui
 import { CT, dataSet, ECHO, store, TIMEOUT, WINDOW_4 } from './conversation.ts';
 import { startListener, until } from './listener.ts';
 import { ScriptedPeer } from './scripted-peer.ts';
+import { STATUS_BY_CODE } from './statuses.ts';
 
 describe('messages', TIMEOUT, () => {
   test('S1, F6: one instance sent in every odd way is the same instance', async (context) => {
@@ -139,6 +140,40 @@ describe('messages', TIMEOUT, () => {
       assert.equal(stored.length, 1);
       assert.ok(aborted.length <= 1);
     });
+
+  for (const [code, status] of STATUS_BY_CODE)
+    test(`F20: custody that fails with ${code} is answered ${status.toString(16).padStart(4, '0')} with its comment`, async (context) => {
+      const complete = async () => {
+        throw new LetheError(code, { tag: 0x00080018 });
+      };
+      const { port, stored, statuses } = await startListener(context, {}, { complete });
+      const peer = await ScriptedPeer.associated(port, { contexts: [CT] });
+      store(peer, 7);
+      const response = await peer.response();
+      assert.equal(response.get(0x0900)?.readUInt16LE(), status);
+      assert.equal(response.get(0x0120)?.readUInt16LE(), 7);
+      assert.ok((response.get(0x0902)?.length ?? 0) > 10);
+      assert.deepEqual([...(response.get(0x0901) ?? [])], [0x08, 0x00, 0x18, 0x00], 'Offending Element');
+      assert.deepEqual([stored.length, statuses], [0, [status]]);
+    });
+
+  test('F20: what nobody foresaw is a processing failure (0110) with its comment, and the association goes on', async (context) => {
+    let calls = 0;
+    const complete = async () => {
+      calls++;
+      if (calls === 1) throw new TypeError('unforeseen');
+      return undefined;
+    };
+    const { port, stored } = await startListener(context, {}, { complete });
+    const peer = await ScriptedPeer.associated(port, { contexts: [CT] });
+    store(peer, 1);
+    const response = await peer.response();
+    assert.equal(response.get(0x0900)?.readUInt16LE(), 0x0110);
+    assert.doesNotMatch(response.get(0x0902)?.toString('latin1') ?? '', /unforeseen/);
+    store(peer, 2);
+    assert.equal(await peer.status(), 0);
+    assert.equal(stored.length, 1);
+  });
 
   test('S7, F20: what custody fails with is the status, and the data set is read away', async (context) => {
     const { port, log } = await startListener(
