@@ -128,6 +128,20 @@ describe('JPEG by DCMTK', { skip }, () => {
       assert.deepEqual(await decoded(compressed), await decoded(plain));
     });
   }
+
+  for (const [what, options] of [
+    ['whole', ['+ee', '+q', '90', '+s4']],
+    ['halved across', ['+ee', '+q', '90', '+s2']],
+    ['halved both ways', ['+ee', '+q', '90', '+n1']],
+    ['halved, progressive', ['+ep', '+q', '90', '+s2']],
+  ] as const) {
+    test(`colour of 12 bits, chrominance ${what}: within one level of DCMTK`, async () => {
+      const [compressed, plain] = compress(instance(3, 12), ['+cy', ...options]);
+      const [found, expected] = [await decoded(compressed), await decoded(plain)];
+      assert.equal(found.length, expected.length);
+      assert.ok(found.every((value, index) => Math.abs(value - (expected[index] ?? 0)) <= 1));
+    });
+  }
 });
 
 test('DCMTK reads our lossless JPEG-LS to the last bit', { skip: skipWithoutProgram('dcmdjpls') }, async () => {

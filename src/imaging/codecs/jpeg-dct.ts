@@ -118,7 +118,7 @@ function reconstruct(component: DctComponent, quantizer: Uint16Array | undefined
   return output;
 }
 
-/** Samples by pixels; a subsampled component is repeated to the size of the largest. */
+/** Samples by pixels; a subsampled component is brought to the size of the largest. */
 function assemble(
   { rows, columns, components }: JpegHeader,
   frame: DctFrame,
@@ -129,16 +129,84 @@ function assemble(
   const verticalMax = Math.max(...frame.components.map(({ vertical }) => vertical));
   for (const [index, component] of frame.components.entries()) {
     const plane = planes[index] ?? new Uint16Array();
-    const lineSamples = component.stride * 8;
-    const across = component.horizontal / horizontalMax;
-    const down = component.vertical / verticalMax;
-    for (let row = 0, at = index; row < rows; row++) {
-      const line = Math.floor(row * down) * lineSamples;
-      for (let column = 0; column < columns; column++, at += components)
-        output[at] = plane[line + Math.floor(column * across)] ?? 0;
-    }
+    const across = horizontalMax / component.horizontal;
+    const down = verticalMax / component.vertical;
+    const sampled: SampledPlane = {
+      samples: plane,
+      stride: component.stride * 8,
+      columns: Math.ceil(columns / across),
+      rows: Math.ceil(rows / down),
+    };
+    if (across === 1 && down === 1) place(sampled, output, { rows, columns, components, index });
+    else spread(upsampling(sampled, across, down), output, { rows, columns, components, index });
   }
   return output;
+}
+
+interface SampledPlane {
+  readonly samples: Uint16Array;
+  /** Samples from one line to the next; those past `columns` are padding. */
+  readonly stride: number;
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** One component among the pixels of the output. */
+interface Place {
+  readonly rows: number;
+  readonly columns: number;
+  readonly components: number;
+  readonly index: number;
+}
+
+function place(
+  { samples, stride }: SampledPlane,
+  output: Uint16Array,
+  { rows, columns, components, index }: Place,
+): void {
+  for (let row = 0, position = index; row < rows; row++)
+    for (let at = row * stride, end = at + columns; at < end; at++, position += components)
+      output[position] = samples[at] ?? 0;
+}
+
+function spread(sampleAt: SampleAt, output: Uint16Array, { rows, columns, components, index }: Place): void {
+  for (let row = 0, position = index; row < rows; row++)
+    for (let column = 0; column < columns; column++, position += components) output[position] = sampleAt(row, column);
+}
+
+type SampleAt = (row: number, column: number) => number;
+
+/**
+ * Three quarters of the nearer sample and one of the farther (the triangle filter of IJG's decoder and of those built on
+ * it) where sides are halved; planes too small for it, and ratios that nobody writes, are repeated.
+ */
+function upsampling(sampled: SampledPlane, across: number, down: number): SampleAt {
+  const halved = across === 2 && (down === 1 || down === 2);
+  return halved && sampled.columns > 2 ? triangle(sampled, down) : repeat(sampled, across, down);
+}
+
+function repeat({ samples, stride }: SampledPlane, across: number, down: number): SampleAt {
+  return (row, column) => samples[Math.floor(row / down) * stride + Math.floor(column / across)] ?? 0;
+}
+
+/** Halved columns, and rows halved too (`down` 2) or not; rounding as IJG's decoder does it, which is not symmetric. */
+function triangle({ samples, stride, columns, rows }: SampledPlane, down: number): SampleAt {
+  const columnAt = (row: number, column: number): number => {
+    const line = Math.min(rows - 1, Math.floor(row / down)) * stride;
+    if (down === 1) return samples[line + column] ?? 0;
+    const other = Math.min(rows - 1, Math.max(0, Math.floor(row / 2) + (row % 2 === 0 ? -1 : 1))) * stride;
+    return 3 * (samples[line + column] ?? 0) + (samples[other + column] ?? 0);
+  };
+  const scale = down === 1 ? 4 : 16;
+  return (row, column) => {
+    const near = Math.floor(column / 2);
+    const even = column % 2 === 0;
+    const far = near + (even ? -1 : 1);
+    // At the edges the nearest sample stands for the one that is not there.
+    const farther = columnAt(row, far < 0 || far >= columns ? near : far);
+    const bias = down === 1 ? (even ? 1 : 2) : even ? 8 : 7;
+    return Math.floor((3 * columnAt(row, near) + farther + bias) / scale);
+  };
 }
 
 /** In place, of any precision (the matrix of JFIF, which is that of YBR_FULL). */
