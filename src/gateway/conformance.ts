@@ -193,14 +193,25 @@ function characterSets(): string {
   );
 }
 
-function security({ deidentification, dicom }: Configuration, baseDir: string, options: ConformanceOptions): string {
+function auditMessages({ syslog }: Configuration['audit']): string {
+  if (syslog === undefined) return 'No audit repository is configured.';
+  const { protocol, host, port } = syslog;
+  const transport = protocol === 'tls' ? 'RFC 5425 (TLS), PS3.15 §A.6' : 'RFC 5426 (UDP), PS3.15 §A.7';
+  return `Audit messages (PS3.15 §A.5) go to ${host}:${port} by ${transport}.`;
+}
+
+function security(
+  { audit, deidentification, dicom }: Configuration,
+  baseDir: string,
+  options: ConformanceOptions,
+): string {
   const names = [deidentification.profile, ...dicom.aeTitles.flatMap(({ profile }) => profile ?? [])];
   const profiles = [...new Set(names)].map((name) => compileProfile(profileText(name, baseDir)));
   return markdownSection(
     2,
     '9 Security',
     `### 9.1 Transport\n\n${transportSecurity(options)}`,
-    '### 9.2 Associations\n\nPeers, user identities and limits: section 4. Refused associations and failed TLS handshakes are in the audit trail, whose entries are chained by hash (`lethe audit verify`).',
+    `### 9.2 Associations and audit\n\nPeers, user identities and limits: section 4. Refused associations and failed TLS handshakes are in the audit trail, whose entries are chained by hash (\`lethe audit verify\`). ${auditMessages(audit)}`,
     `### 9.3 Attribute confidentiality (PS3.15 Annex E)\n\nDe-identifier after Table E.1-1 (${EDITION}). The Basic Application Level Confidentiality Profile, with these options:`,
     markdownTable(['Profile', 'Methods (CID 7050)'], profiles.map(methodsOf)),
   );

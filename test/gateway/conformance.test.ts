@@ -62,6 +62,12 @@ destinations:
   assert.match(text, /committed when it is in custody/);
 });
 
+test('F27: where audit messages go is stated', () => {
+  assert.match(statementOf('{}'), /No audit repository is configured/);
+  const text = statementOf('{ audit: { syslog: { host: arr.example, port: 6514 } } }');
+  assert.match(text, /go to arr\.example:6514 by RFC 5425 \(TLS\), PS3\.15 §A\.6/);
+});
+
 test('the character sets are those that can be read', () => {
   const text = statementOf('{}');
   for (const term of ['ISO_IR 192', 'GB18030', 'ISO 2022 IR 87', 'ISO 2022 IR 149'])
