@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { type LoadedConfiguration, loadConfiguration, sizeBytes } from '../config/load.ts';
 import { hashPassword } from '../console/auth.ts';
+import { systemClock } from '../core/clock.ts';
 import { ERRORS, toLetheError } from '../core/errors.ts';
 import { compileProfile } from '../deid/profile.ts';
 import { destinationOf } from '../gateway/destinations.ts';
@@ -12,6 +13,7 @@ import { compileRules } from '../gateway/inspect.ts';
 import { defaultKeyPath, readKeyFile } from '../gateway/keys.ts';
 import { profileText } from '../gateway/profile-text.ts';
 import { rulesOf } from '../gateway/rules.ts';
+import { certificateFinding, checkListener, listenerPorts } from './check-listener.ts';
 import {
   CONFIG_OPTION,
   type Command,
@@ -70,6 +72,7 @@ async function run(invocation: Invocation): Promise<number> {
       compileProfile(profileText(loaded.configuration.deidentification.profile, loaded.baseDir)),
     );
     attempt(add, 'rules', () => compileRules(rulesOf(loaded.configuration), loaded.placeOf));
+    checkDicom(loaded, env, add);
     await checkPorts(loaded, add);
     await checkDestinations(loaded, env, add);
   }
@@ -130,10 +133,19 @@ function checkKey({ configuration }: LoadedConfiguration, add: Add): void {
   if (attempt(add, 'key', () => readKeyFile(path)) !== undefined) add({ level: 'ok', what: 'key', message: path });
 }
 
+function checkDicom(loaded: LoadedConfiguration, env: Invocation['env'], add: Add): void {
+  const { dicom } = loaded.configuration;
+  if (!dicom.enabled) return;
+  attempt(add, 'dicom', () => checkListener(loaded, env));
+  const { tls } = dicom;
+  if (tls === undefined) return;
+  const finding = attempt(add, 'dicom.tls', () => certificateFinding(tls, systemClock.nowMs()));
+  if (finding !== undefined) add({ what: 'dicom.tls certificate', ...finding });
+}
+
 async function checkPorts({ configuration }: LoadedConfiguration, add: Add): Promise<void> {
   const { dicom, http } = configuration;
-  if (dicom.enabled) await checkPort('dicom.port', dicom.host, dicom.port, add);
-  if (dicom.tls !== undefined) await checkPort('dicom.tls.port', dicom.host, dicom.tls.port, add);
+  for (const { key, port } of listenerPorts(dicom)) await checkPort(key, dicom.host, port, add);
   if (http.enabled) await checkPort('http.port', http.host, http.port, add);
 }
 
