@@ -13,8 +13,9 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
-  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -67,7 +68,21 @@ function makeKey(path: string, publicPath: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   // The public half first: a crash between the two must not leave a key that nobody can check.
   append(publicPath, String(publicKey.export({ type: 'spki', format: 'pem' })));
-  writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: OWNER_ONLY, flag: 'wx' });
+  writeWhole(path, String(privateKey.export({ type: 'pkcs8', format: 'pem' })));
+}
+
+/** Under its name when it is on the medium, not before: half a key would stop every start. */
+function writeWhole(path: string, text: string): void {
+  const part = `${path}.part`;
+  rmSync(part, { force: true });
+  append(part, text);
+  renameSync(part, path);
+  const folder = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
 }
 
 /** All keys of a PEM file. @throws AUDIT_KEY_UNREADABLE */

@@ -40,6 +40,11 @@ const PATIENCE: Patience = { random: systemRandom, attemptsMax: 6, firstDelayMs:
 const SOP_CLASS_UID = 0x00080016;
 const SOP_INSTANCE_UID = 0x00080018;
 
+export interface SendOptions extends Omit<StorageScuOptions, 'contexts'> {
+  /** With a receiver that is full for now; about a quarter of a minute when left out. */
+  readonly patience?: Patience;
+}
+
 export function fileItem(path: string, name: string): SendItem {
   return { name, open: () => fileSource(path) };
 }
@@ -47,7 +52,7 @@ export function fileItem(path: string, name: string): SendItem {
 /** Sends in groups of what fits into one association, `parallel` associations at once. Results come as they are. */
 export async function* storeFiles(
   items: readonly SendItem[],
-  options: Omit<StorageScuOptions, 'contexts'> & { parallel: number },
+  options: SendOptions & { parallel: number },
 ): AsyncGenerator<SendResult> {
   const prepared: Prepared[] = [];
   for (const item of items) {
@@ -122,7 +127,7 @@ function groupsOf(prepared: readonly Prepared[]): Prepared[][] {
 
 async function* storeGroup(
   group: readonly Prepared[],
-  options: Omit<StorageScuOptions, 'contexts'>,
+  { patience = PATIENCE, ...options }: SendOptions,
 ): AsyncGenerator<SendResult> {
   const contexts = new Map<string, ProposedContext>();
   for (const { sopClassUid, transferSyntaxUid } of group)
@@ -133,7 +138,7 @@ async function* storeGroup(
   let scu: StorageScu | undefined;
   for (const one of group) {
     try {
-      scu ??= await connectPatiently({ ...options, contexts: [...contexts.values()] }, PATIENCE);
+      scu ??= await connectPatiently({ ...options, contexts: [...contexts.values()] }, patience);
       yield await storeOne(scu, one);
     } catch (error) {
       const known = toLetheError(error);

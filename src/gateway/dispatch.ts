@@ -21,6 +21,7 @@ import {
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../delivery/destination.ts';
 import { decideRetry, destinationFault, type RetryPolicy } from '../delivery/retry.ts';
 import type { ClaimedDelivery, ClaimOptions, Store } from '../queue/store.ts';
+import { persist } from './persist.ts';
 import { Wake } from './signal.ts';
 
 export interface DispatchOptions {
@@ -137,18 +138,22 @@ export class Dispatcher {
     const ready: { claimed: ClaimedDelivery; instance: DeliverableInstance }[] = [];
     for (const one of claimed) {
       const instance = this.#open(one);
-      if (instance instanceof LetheError) await store.holdDeliveries([one.delivery.id], instance.code, undefined);
+      if (instance instanceof LetheError)
+        await this.#persist(() => store.holdDeliveries([one.delivery.id], instance.code, undefined));
       else ready.push({ claimed: one, instance });
     }
     if (ready.length === 0) return;
-    await store.markInflight(
-      ready.map((one) => one.claimed.delivery.id),
-      !this.destination.idempotent,
-    );
-    await this.#deps.onBegun?.(
-      this.destination.name,
-      ready.map((one) => one.claimed.instance.id),
-    );
+    const ids = ready.map((one) => one.claimed.delivery.id);
+    await this.#persist(() => store.markInflight(ids, !this.destination.idempotent));
+    try {
+      await this.#deps.onBegun?.(
+        this.destination.name,
+        ready.map((one) => one.claimed.instance.id),
+      );
+    } catch (error) {
+      await this.#persist(() => store.unclaim(ids));
+      throw error;
+    }
     const startedMs = clock.monotonicMs();
     const outcomes = await this.#send(ready.map((one) => one.instance));
     const ms = clock.monotonicMs() - startedMs;
@@ -158,6 +163,10 @@ export class Dispatcher {
       ms,
     );
     this.#deps.onOutcome(this.destination.name, outcomes, ms);
+  }
+
+  #persist<Result>(work: () => Promise<Result>): Promise<Result> {
+    return persist(work, this.#wake);
   }
 
   #open(claimed: ClaimedDelivery): DeliverableInstance | LetheError {
@@ -188,10 +197,8 @@ export class Dispatcher {
     const delivered = claimed.filter((_, index) => outcomes[index]?.kind === 'delivered');
     if (delivered.length > 0) {
       const first = outcomes.find((outcome) => outcome.kind === 'delivered');
-      await store.settle(
-        delivered.map((one) => one.delivery.id),
-        first?.receipt ?? '',
-      );
+      const ids = delivered.map((one) => one.delivery.id);
+      await this.#persist(() => store.settle(ids, first?.receipt ?? ''));
       const bytes = delivered.reduce((sum, one) => sum + one.prepared.bytes, 0);
       logger.log('info', 'delivery.sent', {
         destination: this.destination.name,
@@ -217,7 +224,7 @@ export class Dispatcher {
       ...(outcome.detail === undefined ? {} : { detail: outcome.detail }),
     };
     if (this.#abort.signal.aborted && !this.destination.idempotent) return; // stays inflight: ambiguous, decided at the next start
-    if (this.#abort.signal.aborted) return store.unclaim([delivery.id]);
+    if (this.#abort.signal.aborted) return this.#persist(() => store.unclaim([delivery.id]));
     const history = {
       attempts: delivery.attempts + 1,
       ageMs: clock.nowMs() - delivery.createdAtMs,
@@ -225,11 +232,12 @@ export class Dispatcher {
     };
     const decision = decideRetry(outcome, history, this.#options.retry, random);
     if (decision.kind === 'hold') {
-      await store.holdDeliveries([delivery.id], decision.code, outcome.detail);
+      await this.#persist(() => store.holdDeliveries([delivery.id], decision.code, outcome.detail));
       logger.log('warn', 'delivery.held', { ...fields, code: decision.code });
       return;
     }
-    await store.defer([delivery.id], clock.nowMs() + decision.delayMs, outcome.code, outcome.detail);
+    const dueAtMs = clock.nowMs() + decision.delayMs;
+    await this.#persist(() => store.defer([delivery.id], dueAtMs, outcome.code, outcome.detail));
     logger.log('info', 'delivery.deferred', { ...fields, attempt: history.attempts, delayMs: decision.delayMs });
   }
 
@@ -252,7 +260,7 @@ export class Dispatcher {
     if (before !== 'closed' && this.breaker === 'closed') {
       logger.log('info', 'destination.closed', { destination: name });
       // What was put off while it was unwell comes first, or studies would arrive in the order of their jitter.
-      await this.#deps.store.hasten(name);
+      await this.#persist(() => this.#deps.store.hasten(name));
     }
   }
 }

@@ -13,6 +13,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -68,14 +69,16 @@ export function customerKey(key: Uint8Array, customer: string): Uint8Array {
 }
 
 function writeDurably(path: string, text: string): void {
-  const file = openSync(path, 'wx', 0o600);
+  const part = `${path}.part`; // half a key would stop every start
+  const file = openSync(part, 'w', 0o600);
   try {
     writeSync(file, text);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
-  chmodSync(path, 0o600);
+  chmodSync(part, 0o600);
+  renameSync(part, path);
   const folder = openSync(dirname(path), 'r');
   try {
     fsyncSync(folder);

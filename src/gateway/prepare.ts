@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { type ErrorCode, type LetheError, toLetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import type { InstanceRow, Store } from '../queue/store.ts';
+import { persist } from './persist.ts';
 import type { ProcessJob, ProcessOutcome } from './process-job.ts';
 import { Wake } from './signal.ts';
 import type { WorkerPool } from './worker-pool.ts';
@@ -147,7 +148,7 @@ export class PrepareLoop {
         this.#rest(row.id);
         return;
       case 'discarded':
-        await store.discard(row.id, outcome.rule);
+        await this.#persist(() => store.discard(row.id, outcome.rule));
         logger.log('info', 'instance.discarded', { instance: row.id, customer: row.customer, rule: outcome.rule });
         return;
       case 'held':
@@ -159,8 +160,13 @@ export class PrepareLoop {
     }
   }
 
+  /** Or each try would leave another output that no row names. */
+  #persist<Result>(work: () => Promise<Result>): Promise<Result> {
+    return persist(work, this.#wake);
+  }
+
   async #hold(row: InstanceRow, code: ErrorCode, detail: string | undefined): Promise<void> {
-    await this.#deps.store.hold(row.id, code, detail);
+    await this.#persist(() => this.#deps.store.hold(row.id, code, detail));
     const fields = { instance: row.id, customer: row.customer, code };
     this.#deps.logger.log('warn', 'instance.held', detail === undefined ? fields : { ...fields, detail });
   }
@@ -168,11 +174,11 @@ export class PrepareLoop {
   async #prepared(row: InstanceRow, outcome: ProcessOutcome & { kind: 'prepared' }, ms: number): Promise<void> {
     const { store, logger } = this.#deps;
     const { destinations, unprepared, urgent } = outcome;
-    if (!(await store.bindStudyToPatient(row.customer, outcome.studyKey, outcome.patientKey))) {
+    if (!(await this.#persist(() => store.bindStudyToPatient(row.customer, outcome.studyKey, outcome.patientKey)))) {
       await this.#deps.erasePrepared(outcome);
       return this.#hold(row, 'DEID_STUDY_TWO_PATIENTS', undefined);
     }
-    await store.markPrepared(row.id, outcome.output, destinations, { urgent, unprepared });
+    await this.#persist(() => store.markPrepared(row.id, outcome.output, destinations, { urgent, unprepared }));
     for (const { destinations: without, reason, detail } of unprepared) {
       const fields = { instances: 1, code: reason as ErrorCode, ...(detail === undefined ? {} : { detail }) };
       for (const destination of without) logger.log('warn', 'delivery.held', { destination, ...fields });

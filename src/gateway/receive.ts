@@ -14,7 +14,7 @@ import type { Logger } from '../core/log.ts';
 import type { IncomingInstance, ReceivedRecord, Spool, SpooledInstance, SpoolWriter } from '../queue/spool.ts';
 import type { Store } from '../queue/store.ts';
 import type { ReceiveOrigin, ReceiveResult } from './admin.ts';
-import { acceptContent } from './content.ts';
+import { type Accepted, acceptContent } from './content.ts';
 import { HeadReader, type InstanceHead } from './head.ts';
 
 export interface ReceiveDeps {
@@ -64,10 +64,7 @@ export class Receiver {
   /** The step that makes it ours. @throws SPOOL_IO SPOOL_FULL STORE_UNAVAILABLE INSTANCE_DUPLICATE */
   async takeCustody(incoming: IncomingInstance, studyInstanceUid: string | undefined): Promise<Custody> {
     const spooled = await incoming.commit();
-    const outcome = await acceptContent(
-      { spooled, studyInstanceUid, otherContent: this.#options.duplicates },
-      this.#deps,
-    );
+    const outcome = await this.#accept(spooled, studyInstanceUid);
     if (outcome.kind === 'conflict') return this.#refuseOtherContent(spooled, outcome);
     const { record, bytes } = spooled;
     if (outcome.kind === 'restored') {
@@ -95,6 +92,17 @@ export class Receiver {
     for (const earlier of outcome.replaced ?? []) this.#noteOther(earlier, record.customer);
     this.#options.onAccepted(record, bytes);
     return { kind: 'accepted', id: record.id };
+  }
+
+  /** Without a row it is nobody's, and the sender is told so: its bytes must not wait for the next start. */
+  async #accept(spooled: SpooledInstance, studyInstanceUid: string | undefined): Promise<Accepted> {
+    const offer = { spooled, studyInstanceUid, otherContent: this.#options.duplicates };
+    try {
+      return await acceptContent(offer, this.#deps);
+    } catch (error) {
+      await this.#deps.spool.eraseReceived(spooled.location).catch(() => undefined); // the next start finds it
+      throw error;
+    }
   }
 
   async #refuseOtherContent(

@@ -10,7 +10,7 @@ import type { OrderedFailure } from '../../src/backend/failures.ts';
 import { isTaken } from '../../src/cli/send.ts';
 import { storeFiles } from '../../src/cli/store-files.ts';
 import { bytesSource } from '../../src/core/bytes.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock, systemRandom } from '../../src/core/clock.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { buildPart10 } from '../build/data-set.ts';
 import { everythingUnder, type Flow, type Rig } from './gateway-process.ts';
@@ -20,6 +20,9 @@ const STUDY_INSTANCES = 40;
 const SERIES_INSTANCES = 20;
 /** Sent again at the end, though acknowledged: to be recognised. */
 const REPEATED = 20;
+
+/** Each refusal counts: nothing is asked for again behind our back. */
+const NONE = { random: systemRandom, attemptsMax: 1, firstDelayMs: 0, delayMsMax: 0 };
 
 /** Everything a backend does to its clients on a bad day, a third of the time. */
 export const BAD_DAY: readonly OrderedFailure[] = [
@@ -73,7 +76,7 @@ export class Campaign {
       name: String(number),
       open: () => ({ ...bytesSource(instance(number)), close: () => undefined }),
     }));
-    const options = { host: '127.0.0.1', port: this.#rig.dicomPort, calledAeTitle: 'LETHE', ...sender };
+    const options = { host: '127.0.0.1', port: this.#rig.dicomPort, calledAeTitle: 'LETHE', patience: NONE, ...sender };
     for await (const result of storeFiles(items, options)) {
       if (isTaken(result)) this.acknowledged.add(Number(result.name));
       else this.#refused(result.error?.code ?? (result.status ?? 0).toString(16).toUpperCase());
