@@ -3,7 +3,8 @@
  * DCMTK `storescp +B --fork`, which flushes nothing, and Orthanc with its default settings. The sender is always DCMTK
  * `storescu`; everything runs with TCP_NODELAY=1, without which Debian's DCMTK waits 40 ms for each message.
  *
- * Each measurement has a receiver of its own, warmed up; the receivers take turns, so that a ratio is one of neighbours.
+ * Each measurement has a receiver of its own, warmed up; the receivers take turns, forth and back, so that a ratio is one
+ * of neighbours and nobody always follows the same one.
  * `run` answers medians and ratios of medians.
  *
  *   node bench/receive.ts [--rounds N] [--json]
@@ -29,8 +30,9 @@ export interface ReceiveRow {
   /** Medians over the rounds. */
   readonly instancesPerSecond: number;
   readonly megabytesPerSecond: number;
-  /** Of the median of storescp in the same rounds. */
+  /** Of the median of storescp and of Orthanc in the same rounds. */
   readonly ofStorescp: number | undefined;
+  readonly ofOrthanc: number | undefined;
 }
 
 interface FileSet {
@@ -51,8 +53,9 @@ interface Receiver {
   start(folder: string): Promise<{ port: number; child: ChildProcess }>;
 }
 
-const CT_COPIES = 6; // of 40 slices
-const DX_COPIES = 17;
+/** Enough for about a second a measurement: the start of a sender (20 ms) and of an association count in all of them. */
+const CT_COPIES = 30; // of 40 slices
+const DX_COPIES = 48;
 const WARM_UP_SHARE = 6;
 const ENVIRONMENT = { ...process.env, TCP_NODELAY: '1' };
 
@@ -65,7 +68,8 @@ export async function run({ rounds, log }: ReceiveOptions): Promise<ReceiveRow[]
     for (const workload of workloads) {
       const seconds = new Map<string, number[]>(receivers.map(({ name }) => [name, []]));
       for (let round = 0; round < rounds; round++)
-        for (const receiver of receivers) seconds.get(receiver.name)?.push(await measure(receiver, workload, folder));
+        for (const receiver of round % 2 === 0 ? receivers : receivers.toReversed())
+          seconds.get(receiver.name)?.push(await measure(receiver, workload, folder));
       for (const row of rowsOf(workload, seconds)) {
         rows.push(row);
         log(lineOf(row));
@@ -206,7 +210,8 @@ function underOtherUid(original: Uint8Array, copy: number): Uint8Array {
 }
 
 function rowsOf({ name, set }: Workload, seconds: ReadonlyMap<string, readonly number[]>): ReceiveRow[] {
-  const reference = median(seconds.get(STORESCP.name) ?? []);
+  const storescp = median(seconds.get(STORESCP.name) ?? []);
+  const orthanc = median(seconds.get(ORTHANC.name) ?? []);
   return [...seconds].map(([receiver, times]) => {
     const time = median(times) ?? Number.NaN;
     return {
@@ -214,13 +219,16 @@ function rowsOf({ name, set }: Workload, seconds: ReadonlyMap<string, readonly n
       receiver,
       instancesPerSecond: set.files.length / time,
       megabytesPerSecond: set.bytes / 1e6 / time,
-      ofStorescp: reference === undefined ? undefined : reference / time,
+      ofStorescp: storescp === undefined ? undefined : storescp / time,
+      ofOrthanc: orthanc === undefined ? undefined : orthanc / time,
     };
   });
 }
 
-function lineOf({ workload, receiver, instancesPerSecond, megabytesPerSecond, ofStorescp }: ReceiveRow): string {
-  const ratio = ofStorescp === undefined ? '' : `${ofStorescp.toFixed(2)} of storescp`;
+function lineOf({ workload, receiver, instancesPerSecond, megabytesPerSecond, ...of }: ReceiveRow): string {
+  const ratio = [of.ofStorescp === undefined ? '' : `${of.ofStorescp.toFixed(2)} of storescp`]
+    .concat(of.ofOrthanc === undefined ? '' : `${of.ofOrthanc.toFixed(2)} of Orthanc`)
+    .join(' ');
   const rate = `${instancesPerSecond.toFixed(0).padStart(5)} instances/s ${megabytesPerSecond.toFixed(0).padStart(5)} MB/s`;
   return `${workload.padEnd(16)} ${receiver.padEnd(9)} ${rate}  ${ratio}`;
 }
