@@ -42,6 +42,7 @@ export const command: Command = {
       value: 'hold|pass',
       help: 'What to do with images that may show text and cannot be scanned (default hold).',
     },
+    'no-text-detection': { type: 'boolean', help: 'Do not read text in pixels, even where that is installed.' },
     json: JSON_OPTION,
   },
   details: `No output is ever written for an instance that could not be made safe: it is reported as held, with the reason.
@@ -59,6 +60,7 @@ async function run(invocation: Invocation): Promise<number> {
       profile: profileText(textOption(options, 'profile') ?? 'default', cwd),
       key: keyOf(invocation),
       pixels: { whenUnscanned: unscanned(invocation) },
+      textDetection: flag(options, 'no-text-detection') ? ('off' as const) : ('auto' as const),
     },
   };
   const reportPath = textOption(options, 'report');

@@ -5,7 +5,14 @@ import type { ImageFormat } from '../imaging/render.ts';
 
 export interface FileWorkerData {
   /** Undefined for `convert`. */
-  readonly deid: { readonly profile: string; readonly key: Uint8Array; readonly pixels: PixelPolicy } | undefined;
+  readonly deid:
+    | {
+        readonly profile: string;
+        readonly key: Uint8Array;
+        readonly pixels: PixelPolicy;
+        readonly textDetection: 'auto' | 'off';
+      }
+    | undefined;
 }
 
 export interface FileJob {

@@ -5,19 +5,24 @@
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { ByteSink } from '../core/bytes.ts';
+import type { ByteSink, ByteSource } from '../core/bytes.ts';
 import { LetheError, toLetheError } from '../core/errors.ts';
 import { cleanPixels } from '../deid/burned-in/clean-pixels.ts';
+import { eyesFor } from '../deid/burned-in/eyes.ts';
+import { lookAgain } from '../deid/burned-in/second-look.ts';
 import { deidentify } from '../deid/deidentify.ts';
 import { leakCheck } from '../deid/leak-check.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 import { type Part10File, readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
 import { type RenderedFrame, renderFrames } from '../imaging/render.ts';
+import { openDetector } from '../text-detection/detector-process.ts';
 import type { FileJob, FileOutcome, FileWorkerData, WrittenImage } from './file-job.ts';
 import { fileSource } from './store-files.ts';
 
 const data = workerData as FileWorkerData;
+const sayProgress = (): void => parentPort?.postMessage({ progress: true });
+const detector = data.deid?.textDetection === 'off' ? undefined : openDetector(sayProgress);
 const profile: CompiledProfile | undefined = data.deid === undefined ? undefined : compileProfile(data.deid.profile);
 
 parentPort?.on('message', ({ job }: { job: FileJob }) => {
@@ -76,7 +81,9 @@ async function deid(
   const source = fileSource(job.path);
   try {
     mkdirSync(job.dir, { recursive: true });
-    const cleaned = await cleanPixels(readPart10(source, { endAfterPixelData: true }), with_.pixels);
+    const part10 = readPart10(source, { endAfterPixelData: true });
+    const given = { eyes: eyesFor(detector, part10.dataSet, with_.compiled, sayProgress) };
+    const cleaned = await cleanPixels(part10, with_.pixels, given);
     if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
     const options = {
       profile: with_.compiled,
@@ -84,6 +91,7 @@ async function deid(
       ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
     };
     const result = withSink(dicomPath, (sink) => deidentify(source, sink, options));
+    await withSource(dicomPath, (output) => lookAgain(readPart10(output), cleaned, given));
     await verifyAndRender(dicomPath, result.identity, { job, temporary, images });
     if (!job.dicom) rmSync(dicomPath);
     const actions = result.actions as Readonly<Record<string, number>>;
@@ -150,6 +158,15 @@ async function renderAll(
 function writeWhole(path: string, bytes: Uint8Array): void {
   writeFileSync(`${path}.part`, bytes);
   renameSync(`${path}.part`, path);
+}
+
+async function withSource(path: string, work: (source: ByteSource) => Promise<void>): Promise<void> {
+  const source = fileSource(path);
+  try {
+    await work(source);
+  } finally {
+    source.close();
+  }
 }
 
 function withSink<Result>(path: string, work: (sink: ByteSink) => Result): Result {

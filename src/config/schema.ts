@@ -113,6 +113,10 @@ const Deidentification = Type.Object(
           description:
             'An image that may show burned-in text, where no text detection is installed: hold it for review, or let it pass.',
         }),
+        textDetection: Type.Union([Type.Literal('auto'), Type.Literal('off')], {
+          default: 'auto',
+          description: 'Read text in pixels where the optional packages for it are installed, or never.',
+        }),
       },
       section,
     ),

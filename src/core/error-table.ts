@@ -265,6 +265,13 @@ export const ERRORS = {
     message: 'The audit chain does not verify; the first broken entry is named.',
   },
 
+  // text detection
+  TEXT_DETECTION_FAILED: {
+    blame: 'us',
+    disposition: 'hold',
+    message: 'The process that reads text in pixels gave no answer, twice; release the instance to try again.',
+  },
+
   // deid
   DEID_PROFILE_INVALID: {
     blame: 'operator',
@@ -301,6 +308,16 @@ export const ERRORS = {
     blame: 'peer',
     disposition: 'hold',
     message: 'The pixels may show identifying text that could not be removed with certainty; review the instance.',
+  },
+  DEID_TEXT_DOUBTFUL: {
+    blame: 'peer',
+    disposition: 'hold',
+    message: 'Something in the pixels may be text, but could not be read surely; look at the boxes and decide.',
+  },
+  DEID_TEXT_REMAINS: {
+    blame: 'us',
+    disposition: 'hold',
+    message: 'Text was still found in the pixels after redaction; look at the boxes and decide.',
   },
   DEID_RECOGNIZABLE_FACE: {
     blame: 'peer',

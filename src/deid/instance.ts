@@ -46,16 +46,21 @@ export interface InstanceOptions {
 export function readInstance(dataSet: DataSet, options: InstanceOptions): Instance {
   const studyInstanceUid = dataSet.string(STUDY_INSTANCE_UID) ?? `study of ${options.sopInstanceUid}`;
   const patient = dataSet.string(PATIENT_ID) ?? `patient of ${studyInstanceUid}`;
-  const collector = new IdentityCollector();
-  if (options.profile.base !== 'none') collect(dataSet, options.profile, collector);
   return {
     ...options,
     dataSet,
     studyInstanceUid,
     patient,
     shiftDays: options.pseudonyms.dateShiftDays(patient),
-    identity: collector.identity(),
+    identity: identityOf(dataSet, options.profile),
   };
+}
+
+/** What identifies in this instance, for whoever needs it before the instance is written. */
+export function identityOf(dataSet: DataSet, profile: CompiledProfile): KnownIdentity {
+  const collector = new IdentityCollector();
+  if (profile.base !== 'none') collect(dataSet, profile, collector);
+  return collector.identity();
 }
 
 function collect(dataSet: DataSet, profile: CompiledProfile, collector: IdentityCollector): void {

@@ -118,6 +118,12 @@ export const ProfileSchema = Type.Object(
         description: 'What to do with volumes of the head that may show a face.',
       }),
     ),
+    redact: Type.Optional(
+      Type.Union([Type.Literal('all-text'), Type.Literal('identifiers'), Type.Literal('regions')], {
+        description:
+          'What of the text in pixels goes: all but harmless markings (default), only what names somebody known or was not read surely, or known regions alone.',
+      }),
+    ),
     rules: Type.Optional(
       Type.Array(Rule, { maxItems: 1000, description: 'The first that matches an element decides.' }),
     ),

@@ -24,6 +24,8 @@ export interface CompiledProfile {
   readonly options: ReadonlySet<ProfileOption>;
   /** What to do with volumes that may show a face (PS3.15 §E.3.2). */
   readonly faces: 'ignore' | 'flag' | 'hold';
+  /** What of the text in pixels goes (PS3.15 §E.3.1). */
+  readonly redact: 'identifiers' | 'all-text' | 'regions';
   readonly rules: RuleSet;
   /** The code of Table E.1-1 with the options folded in; undefined for what the table does not list. */
   codeOf(tag: Tag): ActionCode | undefined;
@@ -83,6 +85,7 @@ function compileDocument(document: ProfileDocument): CompiledProfile {
     base: document.base,
     options,
     faces: document.faces ?? 'ignore',
+    redact: document.redact ?? 'all-text',
     rules: compileRules(document.rules ?? []),
     codeOfRow,
     codeOf(tag) {

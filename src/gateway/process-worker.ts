@@ -8,6 +8,7 @@ import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 import { keepCrosswalk } from '../queue/local-crosswalk.ts';
 import { LocalPreparedArea } from '../queue/local-prepared.ts';
 import { openVerified } from '../queue/local-received.ts';
+import { openDetector } from '../text-detection/detector-process.ts';
 import { compileRules, type Rule } from './inspect.ts';
 import { customerKey } from './keys.ts';
 import type { DestinationTaker, Rendering } from './outputs.ts';
@@ -25,7 +26,7 @@ export interface ProcessWorkerData {
   readonly profiles: Readonly<Record<string, string>>;
   readonly rules: readonly Rule[];
   readonly rendering: Rendering;
-  readonly pixels: PixelPolicy;
+  readonly pixels: PixelPolicy & { readonly textDetection: 'auto' | 'off' };
   readonly destinations: readonly DestinationTaker[];
   /** PEM text; undefined: no crosswalk is kept. */
   readonly crosswalkPublicKey: string | undefined;
@@ -69,6 +70,8 @@ if (port !== null) {
     ...(data.crosswalkPublicKey === undefined
       ? {}
       : { crosswalk: crosswalkTo(data.dataDir, data.crosswalkPublicKey, data.crosswalkForm) }),
+    detector:
+      data.pixels.textDetection === 'off' ? undefined : openDetector(() => port.postMessage({ progress: true })),
     onProgress: () => port.postMessage({ progress: true }),
   };
   port.on('message', ({ job }: { job: ProcessJob }) => {

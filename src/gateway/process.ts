@@ -9,8 +9,11 @@
  */
 
 import type { ByteSource } from '../core/bytes.ts';
-import { LetheError, toLetheError } from '../core/errors.ts';
-import { type CleanedPixels, cleanPixels, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
+import { type ErrorCode, LetheError, toLetheError } from '../core/errors.ts';
+import { boxesText } from '../deid/burned-in/boxes-text.ts';
+import { type CleanedPixels, cleanPixels, type Given, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
+import { eyesFor } from '../deid/burned-in/eyes.ts';
+import { lookAgain } from '../deid/burned-in/second-look.ts';
 import type { DeidentifyOptions } from '../deid/deidentify.ts';
 import type { CompiledProfile } from '../deid/profile.ts';
 import type { PseudonymKey } from '../deid/pseudonym.ts';
@@ -20,6 +23,7 @@ import { type Part10File, readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
 import type { PreparedPack } from '../queue/local-prepared.ts';
 import type { UnpreparedFor } from '../queue/store.ts';
+import type { TextDetector } from '../text-detection/detector.ts';
 import { type CompiledRule, type Inspection, inspect } from './inspect.ts';
 import { type OutputOf, writeManifests } from './manifests.ts';
 import { type DestinationTaker, type PlannedOutput, planOutputs, type Rendering, takersOf } from './outputs.ts';
@@ -47,6 +51,8 @@ export interface ProcessDeps {
   readonly crosswalk?: NonNullable<DeidentifyOptions['crosswalk']> & {
     keep(sopInstanceUid: string, record: Uint8Array): void;
   };
+  /** Reads text in pixels; absent: nobody can look. */
+  readonly detector?: TextDetector | undefined;
   /** Called before work that may take long on damaged input. */
   onProgress(): void;
 }
@@ -85,16 +91,22 @@ async function processContent(
     if (decision.kind === 'hold') throw new LetheError('INSTANCE_HELD_BY_RULE', { rule: decision.rule });
     const takers = takersFor(part10.dataSet, decision, options);
     deps.onProgress();
-    const cleaned = await cleanPixels(part10, options.pixels);
-    if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
+    const profile = decision.profile ?? job.profile;
+    const given = { eyes: eyesFor(deps.detector, part10.dataSet, options.profileOf(profile), deps.onProgress) };
+    const cleaned = await cleanPixels(part10, options.pixels, given);
+    if (cleaned.held !== undefined) throw heldPixels(cleaned.held, cleaned);
     pack = deps.prepared(job);
-    const work = { job, part10, received, cleaned, pack, profile: decision.profile ?? job.profile };
+    const work = { job, part10, received, cleaned, given, pack, profile };
     const made = await makeOutputs(planOutputs(takers, options.rendering), work, { options, deps });
     return seal(pack, made, decision);
   } catch (error) {
     pack?.abort();
     return outcomeOf(toLetheError(error));
   }
+}
+
+function heldPixels(code: ErrorCode, { reason, boxes = [] }: CleanedPixels): LetheError {
+  return new LetheError(code, { reason, ...(boxes.length === 0 ? {} : { boxes: boxesText(boxes) }) });
 }
 
 type Proceed = Inspection & { kind: 'proceed' };
@@ -122,6 +134,7 @@ interface Work {
   readonly part10: Part10File;
   readonly received: ByteSource;
   readonly cleaned: CleanedPixels;
+  readonly given: Given;
   readonly pack: PreparedPack;
   /** Picked by rule or source. */
   readonly profile: string | undefined;
@@ -155,7 +168,7 @@ async function makeOutputs(plans: readonly PlannedOutput[], work: Work, environm
   for (const [index, plan] of plans.entries()) {
     const all = plan.images.flatMap(({ destinations }) => destinations);
     await attempt(all, async () => {
-      const object = makeObject(plan, index, work, environment);
+      const object = await makeObject(plan, index, work, environment);
       const before = outputs.length;
       for (const [number, { destinations, rendering, wanted }] of plan.images.entries()) {
         await attempt(destinations, async () => {
@@ -195,9 +208,14 @@ function keyAndProgress({ job }: Work, { deps }: Environment) {
   return { key: deps.keyOf(job.customer), onProgress: () => deps.onProgress() };
 }
 
-function makeObject(plan: PlannedOutput, index: number, work: Work, { options, deps }: Environment): WrittenObject {
+async function makeObject(
+  plan: PlannedOutput,
+  index: number,
+  work: Work,
+  { options, deps }: Environment,
+): Promise<WrittenObject> {
   deps.onProgress();
-  return writeObject(work.pack, work.received, {
+  const object = writeObject(work.pack, work.received, {
     prefix: prefixOf(index),
     profile: options.profileOf(plan.profile ?? work.profile),
     key: deps.keyOf(work.job.customer),
@@ -205,6 +223,8 @@ function makeObject(plan: PlannedOutput, index: number, work: Work, { options, d
     cleaned: work.cleaned,
     crosswalk: deps.crosswalk,
   });
+  await lookAgain(readPart10(work.pack.source(object.file)), work.cleaned, work.given);
+  return object;
 }
 
 /** One record an instance and pseudonym: two profiles that give the same UID lead back to the same originals. */

@@ -3,8 +3,9 @@
  * always with a reason (PS3.15 §E.3.1, "Clean Pixel Data"). Pure, well under a millisecond.
  *
  * Order of evidence: slide labels, known equipment regions together with the Sequence of Ultrasound Regions (0018,6011),
- * Burned In Annotation (0028,0301), then what kind of object it is. What an acquisition device stored as its primary image carries text in
- * a few per cent of studies at most and is let through with that reason; captures, screens and ultrasound are not.
+ * Burned In Annotation (0028,0301), then what kind of object it is. Slices and counts that a scanner stored as its primary
+ * images carry no text and are let through with that reason; projection radiographs carry some now and then, whatever
+ * they say of themselves, and are looked at where that can be done; captures, screens and ultrasound always are.
  */
 import type { DataSet } from '../../dicom/data-set.ts';
 import { tagOfKeyword } from '../../dicom/dictionary.ts';
@@ -22,10 +23,13 @@ export type Triage =
       readonly blank: readonly Rect[];
       readonly keep: readonly Rect[];
     }
-  /** There may be text: look, or do not send. */
-  | { readonly kind: 'scan'; readonly reason: string }
-  /** There is text, and nothing says where. */
-  | { readonly kind: 'suspect'; readonly reason: string };
+  /** `likely`: look, or do not send. `possible`: once in a while there is text; look where that can be done. */
+  | { readonly kind: 'scan'; readonly reason: string; readonly evidence: 'likely' | 'possible' }
+  /**
+   * There is text, and nothing says where. `must-find`: a look that finds none has failed; `may-find`: it may be right;
+   * `useless`: handwriting and codes, which nobody here can read.
+   */
+  | { readonly kind: 'suspect'; readonly reason: string; readonly look: 'must-find' | 'may-find' | 'useless' };
 
 const TAGS = {
   sopClassUid: tag('SOPClassUID'),
@@ -33,6 +37,7 @@ const TAGS = {
   modality: tag('Modality'),
   conversionType: tag('ConversionType'),
   seriesDescription: tag('SeriesDescription'),
+  bitsStored: tag('BitsStored'),
   samplesPerPixel: tag('SamplesPerPixel'),
   burnedInAnnotation: tag('BurnedInAnnotation'),
   ultrasoundRegions: tag('SequenceOfUltrasoundRegions'),
@@ -67,6 +72,13 @@ const DETECTOR_MODALITIES: ReadonlySet<string> = new Set([
   'SM',
   'DOC',
 ]);
+/** Seen at once by one exposure: cassette readers and consoles draw names, dates and markers into some of them. */
+const PROJECTIONS: ReadonlySet<string> = new Set(['CR', 'DX', 'MG', 'IO', 'PX', 'RTIMAGE']);
+/** Reconstructed or counted: nobody draws into them before they leave the scanner, and there are hundreds a study. */
+const SLICES: ReadonlySet<string> = new Set(['CT', 'MR', 'PT', 'NM', 'RTDOSE', 'SEG', 'SM', 'OCT', 'OPT']);
+/** Scanners store these with 10 bits and more; with fewer it is a window of somebody's screen. */
+const WIDE_VALUES: ReadonlySet<string> = new Set(['CT', 'MR']);
+const WIDE_BITS = 9;
 const ULTRASOUND: ReadonlySet<string> = new Set(['US', 'IVUS', 'BDUS', 'ECHO']);
 /** Conversion Type (0008,0064), PS3.3 C.8.6.1: what was filmed, scanned or drawn rather than acquired. */
 const CAPTURED: ReadonlySet<string> = new Set(['DV', 'DI', 'DF', 'SD', 'SI', 'DRW', 'SYN']);
@@ -87,7 +99,9 @@ function bySlideLabel(dataSet: DataSet): Triage | undefined {
   if (flavour === 'LABEL' && dataSet.string(TAGS.modality) === 'SM')
     return { kind: 'regions', reason: 'label of a slide', blank: [EVERYTHING], keep: [] };
   const mayShowLabel = flavour === 'OVERVIEW' && dataSet.string(TAGS.labelInImage)?.toUpperCase() !== 'NO';
-  return mayShowLabel ? { kind: 'suspect', reason: 'overview of a slide that may show its label' } : undefined;
+  return mayShowLabel
+    ? { kind: 'suspect', reason: 'overview of a slide that may show its label', look: 'useless' }
+    : undefined;
 }
 
 function byRegions(dataSet: DataSet): Triage | undefined {
@@ -163,22 +177,35 @@ function ultrasoundRegions(dataSet: DataSet): Rect[] {
 
 function byAnnotation(dataSet: DataSet): Triage | undefined {
   const annotation = dataSet.string(TAGS.burnedInAnnotation)?.toUpperCase();
-  if (annotation === 'YES') return { kind: 'suspect', reason: 'Burned In Annotation is YES' };
+  if (annotation === 'YES') return { kind: 'suspect', reason: 'Burned In Annotation is YES', look: 'must-find' };
   // A NO of a capture device says that nobody typed anything in; its screen may show a name all the same.
-  if (annotation === 'NO' && !isCapture(dataSet)) return { kind: 'clean', reason: 'Burned In Annotation is NO' };
-  return undefined;
+  if (annotation !== 'NO' || isCapture(dataSet)) return undefined;
+  const reason = 'Burned In Annotation is NO';
+  // Nor does it say that nobody else did, a film scanner or a workstation: only slices and counts are believed unseen.
+  return SLICES.has(dataSet.string(TAGS.modality) ?? '') ? { kind: 'clean', reason } : possible(reason);
+}
+
+function possible(reason: string): Triage {
+  return { kind: 'scan', reason, evidence: 'possible' };
+}
+
+function likely(reason: string): Triage {
+  return { kind: 'scan', reason, evidence: 'likely' };
 }
 
 function byKind(dataSet: DataSet): Triage {
   const modality = dataSet.string(TAGS.modality) ?? '';
   if (ULTRASOUND.has(modality) && dataSet.items(TAGS.ultrasoundRegions).length > 0)
-    return { kind: 'scan', reason: 'ultrasound whose regions are the whole image' };
-  if (ULTRASOUND.has(modality)) return { kind: 'suspect', reason: 'ultrasound without regions' };
-  if (isCapture(dataSet)) return { kind: 'scan', reason: 'secondary capture or screen' };
+    return likely('ultrasound whose regions are the whole image');
+  if (ULTRASOUND.has(modality)) return { kind: 'suspect', reason: 'ultrasound without regions', look: 'may-find' };
+  if (isCapture(dataSet)) return likely('secondary capture or screen');
   if (GREY_DETECTORS.has(modality) && (dataSet.number(TAGS.samplesPerPixel) ?? 1) > 1)
-    return { kind: 'scan', reason: `colour image of modality ${modality}` };
+    return likely(`colour image of modality ${modality}`);
+  if (PROJECTIONS.has(modality)) return possible(`primary image of modality ${modality}`);
+  if (WIDE_VALUES.has(modality) && (dataSet.number(TAGS.bitsStored) ?? WIDE_BITS) < WIDE_BITS)
+    return possible(`image of modality ${modality} with the values of a screen`);
   if (DETECTOR_MODALITIES.has(modality)) return { kind: 'clean', reason: `primary image of modality ${modality}` };
-  return { kind: 'scan', reason: 'modality that is not known for images without text' };
+  return likely('modality that is not known for images without text');
 }
 
 function isCapture(dataSet: DataSet): boolean {

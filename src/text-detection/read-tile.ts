@@ -1,0 +1,109 @@
+/**
+ * The text lines of one tile: the detector marks where lines may be, the recogniser reads each of them both upright and,
+ * where a box is tall, turned by a quarter either way. A box that cannot be read comes back too, with what little was read
+ * and its score: what it means is for whoever asked to decide.
+ */
+
+import { type Normalisation, networkInput } from './network-input.ts';
+import { noiseOf, smoothed } from './noise.ts';
+import { type Box, cropped, type Picture, quarterTurned } from './picture.ts';
+import { boxesOfMap, MAP_LIMITS, type MarkedBox } from './text-map.ts';
+import { type Transcript, transcriptOf } from './transcript.ts';
+
+export interface TextLine {
+  readonly box: Box;
+  /** As read; a name or a date may be in it: never into a log. */
+  readonly text: string;
+  /** Of the reading, from 0 to 1. */
+  readonly confidence: number;
+  /** Of the detector, from 0 to 1. */
+  readonly score: number;
+}
+
+/** Inference alone: planes in, numbers out. */
+export interface Networks {
+  /** Probability of text for every pixel. */
+  detect(planes: Float32Array, width: number, height: number): Promise<Float32Array>;
+  /** Probabilities of steps × classes for one line of 48 rows. */
+  recognise(planes: Float32Array, width: number): Promise<{ probabilities: Float32Array; classes: number }>;
+  readonly characters: readonly string[];
+}
+
+/** The networks' own, from their training (PP-OCRv4). */
+const DETECTOR_INPUT: Normalisation = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] };
+const RECOGNISER_INPUT: Normalisation = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] };
+const DETECTOR_UNIT = 32;
+const LINE_ROWS = 48;
+const LINE_COLUMNS_MIN = 32;
+const LINE_COLUMNS_MAX = 1600;
+/** Grey levels of deviation from which on smoothing helps. */
+const NOISE_MAX = 6;
+/** What was smoothed has no detail that the full scale would show. */
+const SMOOTHED_SCALE = 0.7;
+/** Taller than this many times its width: text that runs up or down. */
+const TALL = 1.5;
+/** A tile of noise must not take minutes: so many lines are read of what the detector is sure of, and of the rest. */
+const SURE_SCORE = 0.8;
+const SURE_LINES_MAX = 256;
+const OTHER_LINES_MAX = 48;
+
+/**
+ * A noisy tile is looked at twice, as it is and smoothed: noise hides letters of ten pixels, smoothing those of six.
+ * @param scale of the picture for the detector: small letters need more pixels than they have
+ */
+export async function readTile(picture: Picture, scale: number, networks: Networks): Promise<TextLine[]> {
+  const lines = await readOnce(picture, scale, networks);
+  if (noiseOf(picture) <= NOISE_MAX) return lines;
+  return [...lines, ...(await readOnce(smoothed(picture), scale * SMOOTHED_SCALE, networks))];
+}
+
+async function readOnce(picture: Picture, scale: number, networks: Networks): Promise<TextLine[]> {
+  const content = { width: Math.round(picture.width * scale), height: Math.round(picture.height * scale) };
+  const size = { width: roundedUp(content.width), height: roundedUp(content.height) };
+  const planes = networkInput(picture, content, size, DETECTOR_INPUT);
+  const map = await networks.detect(planes.values, size.width, size.height);
+  const marked = boxesOfMap(map, size, MAP_LIMITS)
+    .map((box) => ({ ...inPicture(box, scale, picture), score: box.score }))
+    .filter((box) => box.width > 0 && box.height > 0)
+    .sort((a, b) => b.score - a.score);
+  const sure = marked.filter(({ score }) => score >= SURE_SCORE);
+  const others = marked.filter(({ score }) => score < SURE_SCORE);
+  const lines: TextLine[] = [];
+  for (const { score, ...box } of [...sure.slice(0, SURE_LINES_MAX), ...others.slice(0, OTHER_LINES_MAX)]) {
+    const { text, confidence } = await readBox(cropped(picture, box), networks);
+    lines.push({ box, score, text, confidence });
+  }
+  return lines;
+}
+
+async function readBox(part: Picture, networks: Networks): Promise<Transcript> {
+  if (part.height <= part.width * TALL) return readLine(part, networks);
+  const up = await readLine(quarterTurned(part, 'clockwise'), networks);
+  const down = await readLine(quarterTurned(part, 'counterclockwise'), networks);
+  return up.confidence >= down.confidence ? up : down;
+}
+
+async function readLine(line: Picture, networks: Networks): Promise<Transcript> {
+  const wanted = Math.round((line.width * LINE_ROWS) / line.height);
+  const width = Math.max(LINE_COLUMNS_MIN, Math.min(LINE_COLUMNS_MAX, wanted));
+  const size = { width, height: LINE_ROWS };
+  const content = { width: Math.max(1, Math.min(wanted, width)), height: LINE_ROWS };
+  const { values } = networkInput(line, content, size, RECOGNISER_INPUT);
+  const { probabilities, classes } = await networks.recognise(values, width);
+  return transcriptOf(probabilities, classes, networks.characters);
+}
+
+function inPicture(box: MarkedBox, scale: number, { width, height }: Picture): Box {
+  const x = Math.max(0, Math.floor(box.x / scale));
+  const y = Math.max(0, Math.floor(box.y / scale));
+  return {
+    x,
+    y,
+    width: Math.min(width, Math.ceil((box.x + box.width) / scale)) - x,
+    height: Math.min(height, Math.ceil((box.y + box.height) / scale)) - y,
+  };
+}
+
+function roundedUp(length: number): number {
+  return Math.max(DETECTOR_UNIT, Math.ceil(length / DETECTOR_UNIT) * DETECTOR_UNIT);
+}
