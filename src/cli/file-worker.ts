@@ -82,7 +82,7 @@ async function deid(
   try {
     mkdirSync(job.dir, { recursive: true });
     const part10 = readPart10(source, { endAfterPixelData: true });
-    const given = { eyes: eyesFor(detector, part10.dataSet, with_.compiled, sayProgress) };
+    const given = { eyes: eyesFor(detector, part10.dataSet, () => with_.compiled, sayProgress) };
     const cleaned = await cleanPixels(part10, with_.pixels, given);
     if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
     const options = {

@@ -92,7 +92,7 @@ async function processContent(
     const takers = takersFor(part10.dataSet, decision, options);
     deps.onProgress();
     const profile = decision.profile ?? job.profile;
-    const given = { eyes: eyesFor(deps.detector, part10.dataSet, options.profileOf(profile), deps.onProgress) };
+    const given = { eyes: eyesFor(deps.detector, part10.dataSet, () => options.profileOf(profile), deps.onProgress) };
     const cleaned = await cleanPixels(part10, options.pixels, given);
     if (cleaned.held !== undefined) throw heldPixels(cleaned.held, cleaned);
     pack = deps.prepared(job);

@@ -10,10 +10,11 @@ import { identityMatcher } from './reading.ts';
 export function eyesFor(
   detector: TextDetector | undefined,
   dataSet: DataSet,
-  profile: CompiledProfile,
+  profileOf: () => CompiledProfile,
   onProgress?: () => void,
 ): Eyes | undefined {
   if (detector === undefined) return undefined;
+  const profile = profileOf();
   let matches: ((text: string) => boolean) | undefined;
   const isKnown = (text: string): boolean => {
     matches ??= identityMatcher(identityOf(dataSet, profile));

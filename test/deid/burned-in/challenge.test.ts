@@ -50,7 +50,7 @@ async function cleaned(
   const bytes = readFileSync(sharedPath('phi-set', 'input', name));
   try {
     const part10 = opened(bytes);
-    const given = { eyes: eyesFor(detector, part10.dataSet, compileProfile('default')) };
+    const given = { eyes: eyesFor(detector, part10.dataSet, () => compileProfile('default')) };
     const pixels = await cleanPixels(part10, { whenUnscanned }, given);
     const { held, replacements } = pixels;
     if (held !== undefined) return undefined;
