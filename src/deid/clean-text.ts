@@ -81,16 +81,18 @@ export function scrubText(text: string, identity: KnownIdentity): string {
 
 /** Most texts hold none of the characters without which a pattern cannot match. */
 function addPatterns(text: string, spans: Span[]): void {
-  const add = (pattern: RegExp): void => {
-    for (const match of text.matchAll(pattern)) spans.push({ start: match.index, end: match.index + match[0].length });
+  const add = (pattern: RegExp, within = text): void => {
+    for (const match of within.matchAll(pattern)) spans.push({ start: match.index, end: match.index + match[0].length });
   };
   if (text.includes('@')) add(MAIL);
   if (text.includes('://') || /www\./i.test(text)) add(URL_LIKE);
   if (text.includes('\\\\')) add(NETWORK_PATH);
   if (!DIGIT.test(text)) return;
-  for (const pattern of DIGIT_PATTERNS) add(pattern);
-  if (STREET_WORD.test(text)) add(STREET_ADDRESS);
-  if (LONG_NUMBER.test(text)) add(PREFIXED_NUMBER);
+  // To a regular expression an underscore is a letter, to people a space.
+  const spaced = text.replaceAll('_', ' ');
+  for (const pattern of DIGIT_PATTERNS) add(pattern, spaced);
+  if (STREET_WORD.test(text)) add(STREET_ADDRESS, spaced);
+  if (LONG_NUMBER.test(text)) add(PREFIXED_NUMBER, spaced);
 }
 
 function addWords(text: string, spans: Span[]): void {

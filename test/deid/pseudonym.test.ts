@@ -127,7 +127,10 @@ describe('pseudonyms', () => {
   });
 
   test('a key of another length is a bug of ours', () => {
-    assert.throws(() => new Pseudonyms({ bytes: new Uint8Array(31), generation: 1 }), { code: 'INVARIANT' });
+    assert.throws(() => new Pseudonyms({ bytes: new Uint8Array(31), generation: 1 }), {
+      code: 'INVARIANT',
+      message: /32 bytes/,
+    });
   });
 
   test('remembering many UIDs does not change them', () => {
