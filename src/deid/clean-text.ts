@@ -82,7 +82,8 @@ export function scrubText(text: string, identity: KnownIdentity): string {
 /** Most texts hold none of the characters without which a pattern cannot match. */
 function addPatterns(text: string, spans: Span[]): void {
   const add = (pattern: RegExp, within = text): void => {
-    for (const match of within.matchAll(pattern)) spans.push({ start: match.index, end: match.index + match[0].length });
+    for (const match of within.matchAll(pattern))
+      spans.push({ start: match.index, end: match.index + match[0].length });
   };
   if (text.includes('@')) add(MAIL);
   if (text.includes('://') || /www\./i.test(text)) add(URL_LIKE);
