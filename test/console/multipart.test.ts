@@ -125,8 +125,8 @@ describe('multipart body', () => {
     assert.equal(await codeOf(read('--B\r\n\r\n\r\n--B\r\n\r\n\r\n--B--', 'B', 7, 1)), 'HTTP_MULTIPART_MALFORMED');
   });
 
-  it('asks for a boundary that RFC 2046 allows', () => {
-    for (const boundary of ['', 'x'.repeat(71), 'ends with blank ', 'has"quote', 'line\r\nbreak']) {
+  it('asks for a boundary of characters that RFC 2046 allows, and bounded', () => {
+    for (const boundary of ['', 'x'.repeat(201), 'ends with blank ', 'has"quote', 'line\r\nbreak']) {
       assert.throws(() => new MultipartReader(boundary), { code: 'HTTP_MULTIPART_MALFORMED' });
     }
     assert.doesNotThrow(() => new MultipartReader("gc0pJq0M:08jU534c0p'()+_,-./:=?"));

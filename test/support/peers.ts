@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path';
 const PACKAGES: Readonly<Record<string, string>> = {
   Orthanc: 'orthanc',
   chromium: 'chromium',
+  curl: 'curl',
   dciodvfy: 'dicom3tools',
   gdcmdump: 'libgdcm-tools',
   cjxl: 'libjxl-tools',
