@@ -273,6 +273,26 @@ const Audit = Type.Object(
   section,
 );
 
+const Telemetry = Type.Object(
+  {
+    otlp: Type.Optional(
+      Type.Object(
+        {
+          url: Type.String({
+            pattern: '^https?://',
+            description: 'OpenTelemetry collector; traces go to {url}/v1/traces.',
+          }),
+          headers: Type.Optional(
+            Type.Record(Type.String(), Type.String(), { description: 'More headers of every request.' }),
+          ),
+        },
+        { ...strict, description: 'Traces of what happens to each instance; off when absent.' },
+      ),
+    ),
+  },
+  section,
+);
+
 const OneOrMore = (description: string) =>
   Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], { description }));
 
@@ -351,6 +371,7 @@ export const ConfigurationSchema = Type.Object(
     limits: Limits,
     retention: Retention,
     audit: Audit,
+    telemetry: Telemetry,
     logLevel: Type.Union([Type.Literal('debug'), Type.Literal('info'), Type.Literal('warn'), Type.Literal('error')], {
       default: 'info',
       description: 'Least severe level that is logged.',

@@ -20,7 +20,7 @@ import {
 } from '../delivery/breaker.ts';
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../delivery/destination.ts';
 import { decideRetry, destinationFault, type RetryPolicy } from '../delivery/retry.ts';
-import type { ClaimedDelivery, ClaimOptions, Store } from '../queue/store.ts';
+import type { ClaimedDelivery, ClaimOptions, InstanceRow, Store } from '../queue/store.ts';
 import { persist } from './persist.ts';
 import { Wake } from './signal.ts';
 
@@ -44,7 +44,11 @@ export interface DispatchDeps {
   /** Called before a batch is sent; what it throws leaves the batch owed. */
   onBegun?(destination: string, instances: readonly string[]): Promise<void>;
   /** Called after each settled batch, for retention and metrics. */
-  onOutcome(destination: string, outcomes: readonly DeliveryOutcome[], ms: number): void;
+  onOutcome(
+    destination: string,
+    instances: readonly InstanceRow[],
+    result: { outcomes: readonly DeliveryOutcome[]; ms: number },
+  ): void;
 }
 
 const IDLE_LOOK_MS = 100;
@@ -162,7 +166,11 @@ export class Dispatcher {
       outcomes,
       ms,
     );
-    this.#deps.onOutcome(this.destination.name, outcomes, ms);
+    this.#deps.onOutcome(
+      this.destination.name,
+      ready.map((one) => one.claimed.instance),
+      { outcomes, ms },
+    );
   }
 
   #persist<Result>(work: () => Promise<Result>): Promise<Result> {

@@ -25,6 +25,7 @@ import { commitmentLedger, reportAddresses } from './commitment-ledger.ts';
 import { deliverableOf } from './deliverable.ts';
 import { destinationOf, dispatchOptionsOf, renderingOf, takerOf } from './destinations.ts';
 import { type DispatchDeps, Dispatcher } from './dispatch.ts';
+import { FlowObserver } from './flow-observer.ts';
 import { FolderSource } from './folder-source.ts';
 import { compileRules } from './inspect.ts';
 import { defaultKeyPath, loadOrMakeKey } from './keys.ts';
@@ -42,6 +43,7 @@ import { rulesOf } from './rules.ts';
 import { scpOptions } from './scp-options.ts';
 import { SiteAudit } from './site-audit.ts';
 import { storageHandler } from './storage-handler.ts';
+import { OtlpTracer } from './traces.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 export interface GatewayOptions {
@@ -85,6 +87,7 @@ export class Gateway {
     const scp = configuration.dicom.enabled ? await listen(options, parts, options.logger) : undefined;
     await parts.commitment?.start();
     await parts.audit.start();
+    parts.tracer?.start();
     const admin = new AdminFace({
       store: parts.store,
       spool: parts.spool,
@@ -141,6 +144,7 @@ export class Gateway {
       (sum, states) => sum + states.queued + states.deferred + states.claimed + states.inflight,
       0,
     );
+    await parts.tracer?.stop();
     await parts.audit.stop(reason);
     await parts.store.close();
     await parts.spool.close();
@@ -159,6 +163,8 @@ interface Parts {
   readonly dispatchers: ReadonlyMap<string, Dispatcher>;
   readonly folders: readonly FolderSource[];
   readonly metrics: Metrics;
+  readonly observer: FlowObserver;
+  readonly tracer: OtlpTracer | undefined;
   readonly audit: SiteAudit;
   readonly commitment: CommitmentReporter | undefined;
   readonly profile: string;
@@ -190,11 +196,13 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     crosswalkPublicKey: publicKeyOf(options.loaded),
   });
   const metrics = new Metrics(() => parts.observe());
+  const tracer = openTracer(configuration, logger);
+  const observer = new FlowObserver(metrics, tracer, systemClock);
   const audit = new SiteAudit(
     { ...options.loaded, destinations: options.destinations },
     { store, clock: systemClock, logger },
   );
-  const dispatchers = openDispatchers(options, { spool, store, metrics, schedule, audit });
+  const dispatchers = openDispatchers(options, { spool, store, observer, schedule, audit });
   const prepare = new PrepareLoop({
     store,
     pool,
@@ -203,29 +211,51 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     onPrepared: (names) => {
       for (const name of names) dispatchers.get(name)?.wake();
     },
-    onOutcome: (outcome, ms) => {
-      metrics.processed.inc({ outcome });
-      metrics.processSeconds.observe(ms / 1000);
-    },
+    onOutcome: (id, outcome, ms) => observer.processed(id, outcome, ms),
     erasePrepared: (outcome) => spool.erasePrepared(outcome.output.location),
   });
-  const receiver = openReceiver(configuration, { spool, store, logger, metrics, prepare });
-  const retention = new Retention(
-    {
-      receivedMs: configuration.retention.receivedMinutes * 60_000,
-      preparedMs: configuration.retention.preparedMinutes * 60_000,
-      pollMs: RETENTION_POLL_MS,
-    },
-    { store, spool, clock: schedule, logger },
-  );
+  const receiver = openReceiver(configuration, { spool, store, logger, observer, prepare });
+  const retention = openRetention(configuration, { store, spool, clock: schedule, logger });
   const folders = openFolders(configuration, { receiver, clock: systemClock, logger });
   const commitment = openCommitment(configuration, store, logger);
   const parts: Parts = {
     commitment,
-    ...{ logger, spool, store, receiver, pool, prepare, retention, dispatchers, folders, metrics, audit, profile, key },
+    ...{
+      logger,
+      spool,
+      store,
+      receiver,
+      pool,
+      prepare,
+      retention,
+      dispatchers,
+      folders,
+      metrics,
+      observer,
+      tracer,
+      audit,
+      profile,
+      key,
+    },
     observe: () => Promise.reject(new Error('not started')),
   };
   return parts;
+}
+
+function openTracer({ telemetry }: Configuration, logger: Logger): OtlpTracer | undefined {
+  if (telemetry.otlp === undefined) return undefined;
+  const { url, headers } = telemetry.otlp;
+  const options = { url, ...(headers === undefined ? {} : { headers }) };
+  return new OtlpTracer(options, { clock: systemClock, random: systemRandom, logger });
+}
+
+function openRetention(
+  { retention }: Configuration,
+  deps: { store: SqliteStore; spool: LocalSpool; clock: Clock; logger: Logger },
+): Retention {
+  const receivedMs = retention.receivedMinutes * 60_000;
+  const preparedMs = retention.preparedMinutes * 60_000;
+  return new Retention({ receivedMs, preparedMs, pollMs: RETENTION_POLL_MS }, deps);
 }
 
 function openFolders(
@@ -240,15 +270,14 @@ function openFolders(
 
 function openReceiver(
   configuration: Configuration,
-  parts: Pick<Parts, 'spool' | 'store' | 'logger' | 'metrics' | 'prepare'>,
+  parts: Pick<Parts, 'spool' | 'store' | 'logger' | 'observer' | 'prepare'>,
 ): Receiver {
   return new Receiver(
     {
       duplicates: configuration.dicom.duplicates,
       instanceBytesMax: sizeBytes(configuration.limits.maxInstanceBytes),
       onAccepted: (record, bytes) => {
-        parts.metrics.received.inc({ source: record.sourceKind });
-        parts.metrics.receivedBytes.inc({ source: record.sourceKind }, bytes);
+        parts.observer.received(record, bytes);
         parts.prepare.wake();
       },
     },
@@ -351,7 +380,7 @@ function begunNoter(store: SqliteStore): NonNullable<DispatchDeps['onBegun']> {
 
 function openDispatchers(
   options: GatewayOptions,
-  parts: { spool: LocalSpool; store: SqliteStore; metrics: Metrics; schedule: Clock; audit: SiteAudit },
+  parts: { spool: LocalSpool; store: SqliteStore; observer: FlowObserver; schedule: Clock; audit: SiteAudit },
 ): Map<string, Dispatcher> {
   const { configuration, baseDir } = options.loaded;
   const { batching } = configuration;
@@ -362,10 +391,7 @@ function openDispatchers(
     logger: options.logger,
     deliverable: deliverableOf(parts.spool),
     ...(parts.audit.exports ? { onBegun: begunNoter(parts.store) } : {}),
-    onOutcome: (destination: string, outcomes: readonly { kind: string }[], ms: number) => {
-      for (const { kind } of outcomes) parts.metrics.deliveries.inc({ destination, outcome: kind });
-      parts.metrics.deliverySeconds.observe({ destination }, ms / 1000);
-    },
+    onOutcome: parts.observer.sent.bind(parts.observer),
   };
   const context = { baseDir, env: options.env, batching, callingAeTitle: configuration.dicom.aeTitle };
   return new Map(

@@ -18,6 +18,8 @@ export interface Observed {
   readonly breakers: Readonly<Record<string, 'closed' | 'open' | 'half-open'>>;
 }
 
+/** An instance may wait for a night's window, or for a destination that was away for a day. */
+const LATENCY_SECONDS = [1, 5, 15, 60, 300, 900, 3600, 14_400, 43_200, 86_400];
 const SECONDS = [0.005, 0.02, 0.1, 0.5, 2, 10, 60];
 
 export class Metrics {
@@ -35,6 +37,7 @@ export class Metrics {
   readonly processSeconds: Histogram;
   readonly deliveries: Counter<'destination' | 'outcome'>;
   readonly deliverySeconds: Histogram<'destination'>;
+  readonly latencySeconds: Histogram<'destination'>;
 
   constructor(observe: () => Promise<Observed>) {
     this.#observe = observe;
@@ -102,6 +105,13 @@ export class Metrics {
       name: 'lethe_deliveries_total',
       help: 'Delivery outcomes by destination.',
       labelNames: ['destination', 'outcome'],
+      registers,
+    });
+    this.latencySeconds = new Histogram({
+      name: 'lethe_delivery_latency_seconds',
+      help: 'Time from when an instance came to when a destination had taken it.',
+      labelNames: ['destination'],
+      buckets: LATENCY_SECONDS,
       registers,
     });
     this.deliverySeconds = new Histogram({

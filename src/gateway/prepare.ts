@@ -19,7 +19,7 @@ export interface PrepareDeps {
   readonly logger: Logger;
   /** Prepared output is on record: whoever delivers may look. */
   onPrepared(destinations: readonly string[]): void;
-  onOutcome(outcome: ProcessOutcome['kind'], ms: number): void;
+  onOutcome(id: string, outcome: ProcessOutcome['kind'], ms: number): void;
   /** Erases a prepared output that will never be sent. */
   erasePrepared(outcome: ProcessOutcome & { kind: 'prepared' }): Promise<void>;
 }
@@ -113,7 +113,7 @@ export class PrepareLoop {
     if (outcome === undefined) return; // closing: the instance stays received
     const ms = clock.monotonicMs() - startedMs;
     await Promise.all([this.#noteDigest(row, outcome.contentDigest), this.#record(row, outcome, ms)]);
-    this.#deps.onOutcome(outcome.kind, ms);
+    this.#deps.onOutcome(row.id, outcome.kind, ms);
   }
 
   async #outcomeOf(row: InstanceRow): Promise<ProcessOutcome | undefined> {

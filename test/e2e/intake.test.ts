@@ -159,6 +159,5 @@ async function stow(url: string, paths: readonly string[]): Promise<{ status: nu
     body: JSON.stringify({ Resources: studies, Synchronous: true }),
   });
   const text = await answer.text();
-  if (!answer.ok) console.error(text);
   return { status: answer.status, failed: (text.match(/00081198/g) ?? []).length };
 }

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { systemRandom } from '../../src/core/clock.ts';
 import { silentLogger } from '../../src/core/log.ts';
@@ -203,11 +203,11 @@ for (const [what, code, reason] of HOSTILE) {
   test(`${what} is refused, and nothing is written outside of the folder`, { skip: NO_PYTHON }, async (t) => {
     const { dir, north, settle, list } = await inbox(t);
     zip(study(dir, 1), join(north, 'bad.zip'), `z.fp.flush()\n${code}`);
-    const before = readdirSync(dirname(dir));
+    const before = readdirSync(dir);
     await settle();
     assert.match(readFileSync(join(north, 'failed', 'bad.zip.reason.txt'), 'utf8'), reason);
     assert.deepEqual(list(join(north, 'done')), []);
-    assert.deepEqual(readdirSync(dirname(dir)), before);
+    assert.deepEqual(readdirSync(dir), before, 'two levels above the folder');
   });
 }
 

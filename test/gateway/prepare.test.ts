@@ -65,7 +65,7 @@ async function prepare(t: TestContext, locations: readonly string[]) {
     clock: systemClock,
     logger: silentLogger,
     onPrepared: () => undefined,
-    onOutcome: (kind) => {
+    onOutcome: (_id, kind) => {
       outcomes.push(kind);
       if (outcomes.length === locations.length) resolve();
     },
