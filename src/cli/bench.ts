@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   store: 'what is asked of the store all the time, with a million rows beside a thousand',
   outage: 'a backend that is down and comes back: receiving meanwhile, the drain, its order',
   soak: 'half the whole rate for minutes with failures: what should stay flat (--minutes)',
+  'text-detection': 'text found of text there is, alarms on clean images, time a megapixel',
   'end-to-end': 'from C-STORE to accepted by the backend, beside a Flask, pydicom and Pillow pipeline',
 };
 const ROOT = resolve(import.meta.dirname, '../..');

@@ -3,12 +3,16 @@ import { userInfo } from 'node:os';
 import { LetheError } from '../core/errors.ts';
 import { isInstanceId } from '../core/identifier.ts';
 import { summaryOf } from '../gateway/admin-face.ts';
+import { decideReview, readReview } from '../gateway/review.ts';
+import { openReceived } from '../queue/local-received.ts';
+import { LocalReviews } from '../queue/local-review.ts';
 import type { SqliteStore } from '../queue/sqlite-store.ts';
 import type { InstanceState, ListOptions } from '../queue/store.ts';
 import {
   CONFIG_OPTION,
   type Command,
   EXIT,
+  flag,
   type Invocation,
   integerOption,
   JSON_OPTION,
@@ -23,20 +27,29 @@ const STATES: readonly InstanceState[] = ['received', 'prepared', 'held', 'disca
 export const command: Command = {
   summary: 'Lists instances, shows one, or decides about it: retry, hold, release, discard.',
   usage:
-    'list [--state S] [--customer C] [--limit N] | show ID | retry ID... | hold ID... | release ID... | discard ID...',
+    'list [--state S] [--customer C] [--limit N] | show ID | retry ID... | hold ID... | release ID... | discard ID... | review ID [--accept | --boxes LIST] [--save-rule]',
   options: {
     config: CONFIG_OPTION,
     state: { type: 'string', value: 'S', help: 'received, prepared, held or discarded.' },
     customer: { type: 'string', value: 'C', help: 'Only of this customer.' },
     limit: { type: 'string', value: 'N', help: 'At most so many (default 50).' },
+    boxes: {
+      type: 'string',
+      value: 'LIST',
+      help: 'Of review: blank x,y,width,height;... and nothing else ("" for none).',
+    },
+    accept: { type: 'boolean', help: 'Of review: blank the boxes that were found.' },
+    'save-rule': { type: 'boolean', help: 'Of review: do the same to every image of this model and size.' },
     json: JSON_OPTION,
   },
   details: `release: a held instance is processed again, or sent when it was prepared already. retry: held or deferred deliveries
-are sent at once. discard: it will not be delivered; the decision is in the audit with the name of who called.`,
+are sent at once. review: shows where text was found in the pixels of a held instance; with
+--accept or --boxes it is processed again with those blanked. discard: it will not be delivered; the decision is in the audit with the name of who called.`,
   async run(invocation) {
     const [verb = 'list', ...ids] = invocation.positionals;
-    return withStore(invocation, async (store) => {
+    return withStore(invocation, async (store, dataDir) => {
       if (verb === 'list') return list(store, invocation);
+      if (verb === 'review') return review(store, dataDir, { ids, invocation });
       if (ids.length === 0) throw new UsageError(`queue ${verb} needs the id of at least one instance`);
       for (const id of ids) await act(store, { verb, id, invocation });
       return EXIT.success;
@@ -69,6 +82,45 @@ async function list(store: SqliteStore, { options, terminal }: Invocation): Prom
     for (const line of tableLines(columns, rows)) terminal.out(line);
   }
   return EXIT.success;
+}
+
+async function review(
+  store: SqliteStore,
+  dataDir: string,
+  { ids, invocation }: { ids: readonly string[]; invocation: Invocation },
+): Promise<number> {
+  const { options, terminal } = invocation;
+  const [id, ...more] = ids;
+  if (id === undefined || more.length > 0 || !isInstanceId(id)) throw new UsageError('queue review needs one instance');
+  const spool = { openReceived: (location: string) => openReceived(dataDir, location) };
+  const deps = { store, spool, reviews: new LocalReviews(dataDir) };
+  const found = await readReview(deps, id);
+  const list = textOption(options, 'boxes');
+  const boxes = list === undefined ? found.boxes : parseBoxes(list);
+  const isDecided = list !== undefined || flag(options, 'accept');
+  if (isDecided) {
+    const by = `${userInfo().username} (command line)`;
+    await decideReview(deps, id, { boxes, saveRule: flag(options, 'save-rule') }, by);
+  }
+  if (terminal.json) terminal.out(JSON.stringify({ id, ...found, boxes, decided: isDecided }));
+  else {
+    terminal.out(
+      `${id}  ${found.columns} × ${found.rows}, ${boxes.length} boxes${isDecided ? ', will be blanked' : ''}`,
+    );
+    for (const { x, y, width, height } of boxes) terminal.out(`  ${x},${y},${width},${height}`);
+  }
+  return EXIT.success;
+}
+
+function parseBoxes(list: string) {
+  return list
+    .split(';')
+    .filter((part) => part !== '')
+    .map((part) => {
+      if (!/^\d{1,5}(?:,\d{1,5}){3}$/.test(part)) throw new UsageError('--boxes takes x,y,width,height;...');
+      const [x = 0, y = 0, width = 0, height = 0] = part.split(',').map(Number);
+      return { x, y, width, height };
+    });
 }
 
 async function act(

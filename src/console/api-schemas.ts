@@ -11,6 +11,7 @@ import type {
   GatewayStatus,
   InstanceDetail,
   InstanceSummary,
+  Review,
 } from '../gateway/admin.ts';
 
 type DeliveryRow = InstanceDetail['deliveries'][number];
@@ -88,6 +89,19 @@ export const Detail = objectOf<InstanceDetail>({
   ...SUMMARY,
   deliveries: Type.Array(DeliveryLine),
   history: Type.Array(Type.Object({ atMs: Time, event: Text, detail: Text })),
+});
+
+const Box = Type.Object(
+  { x: Count, y: Count, width: Count, height: Count },
+  { description: 'In pixels of the stored image; the left top one is 0, 0.' },
+);
+
+export const Reviewed = objectOf<Review>({
+  boxes: Type.Array(Box),
+  rows: Count,
+  columns: Count,
+  frames: Count,
+  canBeRule: Flag,
 });
 
 const Counts = objectOf<GatewayStatus['counts']>({

@@ -8,7 +8,7 @@ import { Compile } from 'typebox/compile';
 import { LetheError } from '../core/errors.ts';
 import { isInstanceId } from '../core/identifier.ts';
 import type { GatewayAdmin, InstanceDetail } from '../gateway/admin.ts';
-import { Delivery, Detail, Explained, Ledger, State, Status, Summary } from './api-schemas.ts';
+import { Delivery, Detail, Explained, Ledger, Reviewed, State, Status, Summary } from './api-schemas.ts';
 import type { Principal } from './auth.ts';
 import { type DescribedRoute, openApiOf } from './openapi.ts';
 import type { Guard, Guarded } from './server.ts';
@@ -149,7 +149,55 @@ function actionRoutes(admin: GatewayAdmin): Route[] {
     act('retry', 'Sends again at once what is deferred or held.'),
     act('hold', 'Holds an instance.'),
     act('discard', 'Discards an instance; on record.'),
+    {
+      method: 'get',
+      path: `${PREFIX}/instances/:id/review`,
+      operationId: 'review',
+      answer: Reviewed,
+      access: 'act',
+      summary: 'What was found in the pixels of a held instance: boxes to accept, move, draw or drop.',
+      run: ({ params }) => admin.review(idOf(params)),
+    },
+    {
+      method: 'post',
+      path: `${PREFIX}/instances/:id/review`,
+      operationId: 'decideReview',
+      answer: Detail,
+      access: 'act',
+      summary:
+        'Processes a held instance again with just these boxes blanked (none: as it is); saveRule does the same to every image of its manufacturer, model and size from now on.',
+      query: ReviewQuery,
+      run: async ({ params, query }, principal) => {
+        const id = idOf(params);
+        const boxes = boxesIn(String(query['boxes'] ?? ''));
+        await admin.decideReview(id, { boxes, saveRule: query['saveRule'] === 'true' }, principal.name);
+        return found(await admin.detail(id));
+      },
+    },
   ];
+}
+
+/** `x,y,width,height`, several by semicolon: bodies are for streams, and this is short. */
+const ReviewQuery = Type.Object(
+  {
+    boxes: Type.String({
+      maxLength: 2400,
+      pattern: '^(?:\\d{1,5},\\d{1,5},\\d{1,5},\\d{1,5}(?:;|$))*$',
+      description: 'x,y,width,height in pixels of the stored image; several by semicolon; empty: nothing is blanked.',
+    }),
+    saveRule: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
+  },
+  { additionalProperties: false },
+);
+
+function boxesIn(text: string): { x: number; y: number; width: number; height: number }[] {
+  return text
+    .split(';')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const [x = 0, y = 0, width = 0, height = 0] = part.split(',').map(Number);
+      return { x, y, width, height };
+    });
 }
 
 function identifiedRoutes(admin: GatewayAdmin): Route[] {

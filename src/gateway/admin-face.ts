@@ -9,6 +9,7 @@ import { explain } from '../deid/explain.ts';
 import { compileProfile } from '../deid/profile.ts';
 import { uidName } from '../dicom/uids.ts';
 import type { StorageScp } from '../dimse/storage-scp.ts';
+import type { LocalReviews } from '../queue/local-review.ts';
 import type { Spool } from '../queue/spool.ts';
 import type { InstanceRow, LedgerLine, ListOptions, Store } from '../queue/store.ts';
 import type {
@@ -29,10 +30,12 @@ import type { Look } from './look.ts';
 import { mainManifest } from './manifests.ts';
 import type { Metrics, Observed } from './metrics.ts';
 import type { Receiver } from './receive.ts';
+import { decideReview, type Review, type ReviewDecision, readReview } from './review.ts';
 
 export interface AdminDeps {
   readonly store: Store;
   readonly spool: Spool;
+  readonly reviews: LocalReviews;
   readonly receiver: Receiver;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -143,6 +146,15 @@ export class AdminFace implements GatewayAdmin {
   async hold(id: InstanceId, by: string): Promise<void> {
     await this.#require(id);
     await this.#deps.store.hold(id, 'INSTANCE_HELD_BY_RULE', `by ${by}`);
+  }
+
+  review(id: InstanceId): Promise<Review> {
+    return readReview(this.#deps, id);
+  }
+
+  async decideReview(id: InstanceId, decision: ReviewDecision, by: string): Promise<void> {
+    await decideReview(this.#deps, id, decision, by);
+    this.#wakeAll();
   }
 
   async discard(id: InstanceId, by: string): Promise<void> {

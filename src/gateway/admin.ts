@@ -5,6 +5,7 @@
 import type { InstanceId } from '../core/identifier.ts';
 import type { SpoolSpace } from '../queue/spool.ts';
 import type { DeliveryRow, FlowCounts, InstanceState, LedgerLine, ListOptions } from '../queue/store.ts';
+import type { Review, ReviewDecision } from './review.ts';
 
 /** An instance as a list may show it. */
 export interface InstanceSummary {
@@ -86,6 +87,10 @@ export interface GatewayAdmin {
   release(id: InstanceId, by: string): Promise<void>;
   retry(id: InstanceId, by: string): Promise<void>;
   hold(id: InstanceId, by: string): Promise<void>;
+  /** What was found in the pixels of a held instance. @throws INSTANCE_UNKNOWN where it is not held */
+  review(id: InstanceId): Promise<Review>;
+  /** Processes it again with just these boxes blanked. @throws INSTANCE_UNKNOWN, HTTP_REQUEST_INVALID */
+  decideReview(id: InstanceId, decision: ReviewDecision, by: string): Promise<void>;
   discard(id: InstanceId, by: string): Promise<void>;
   /** Before/after of the elements, with the original values: only for whoever may see them; each use is audited. */
   explain(id: InstanceId, by: string): Promise<readonly ExplainLine[] | undefined>;
@@ -132,3 +137,5 @@ export interface ExplainLine {
   /** Undefined when removed. */
   readonly after: string | undefined;
 }
+
+export type { Review, ReviewDecision } from './review.ts';

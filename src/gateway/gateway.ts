@@ -17,6 +17,7 @@ import { compileProfile } from '../deid/profile.ts';
 import { CommitmentReporter } from '../dimse/commitment-reporter.ts';
 import { StorageScp } from '../dimse/storage-scp.ts';
 import { flushFolder } from '../queue/disk.ts';
+import { LocalReviews } from '../queue/local-review.ts';
 import { LocalSpool } from '../queue/local-spool.ts';
 import { SqliteStore } from '../queue/sqlite-store.ts';
 import type { GatewayAdmin } from './admin.ts';
@@ -91,6 +92,7 @@ export class Gateway {
     const admin = new AdminFace({
       store: parts.store,
       spool: parts.spool,
+      reviews: new LocalReviews(configuration.dataDir),
       receiver: parts.receiver,
       metrics: parts.metrics,
       clock: systemClock,

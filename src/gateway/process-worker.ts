@@ -8,6 +8,7 @@ import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 import { keepCrosswalk } from '../queue/local-crosswalk.ts';
 import { LocalPreparedArea } from '../queue/local-prepared.ts';
 import { openVerified } from '../queue/local-received.ts';
+import { LocalReviews } from '../queue/local-review.ts';
 import { openDetector } from '../text-detection/detector-process.ts';
 import { compileRules, type Rule } from './inspect.ts';
 import { customerKey } from './keys.ts';
@@ -70,6 +71,7 @@ if (port !== null) {
     ...(data.crosswalkPublicKey === undefined
       ? {}
       : { crosswalk: crosswalkTo(data.dataDir, data.crosswalkPublicKey, data.crosswalkForm) }),
+    reviews: new LocalReviews(data.dataDir),
     detector:
       data.pixels.textDetection === 'off' ? undefined : openDetector(() => port.postMessage({ progress: true })),
     onProgress: () => port.postMessage({ progress: true }),

@@ -22,6 +22,7 @@ import type { DataSet } from '../dicom/data-set.ts';
 import { type Part10File, readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
 import type { PreparedPack } from '../queue/local-prepared.ts';
+import type { LocalReviews } from '../queue/local-review.ts';
 import type { UnpreparedFor } from '../queue/store.ts';
 import type { TextDetector } from '../text-detection/detector.ts';
 import { type CompiledRule, type Inspection, inspect } from './inspect.ts';
@@ -51,6 +52,8 @@ export interface ProcessDeps {
   readonly crosswalk?: NonNullable<DeidentifyOptions['crosswalk']> & {
     keep(sopInstanceUid: string, record: Uint8Array): void;
   };
+  /** What people decided about pixels; absent: nobody did. */
+  readonly reviews?: Pick<LocalReviews, 'decisionOf' | 'rules'>;
   /** Reads text in pixels; absent: nobody can look. */
   readonly detector?: TextDetector | undefined;
   /** Called before work that may take long on damaged input. */
@@ -92,7 +95,10 @@ async function processContent(
     const takers = takersFor(part10.dataSet, decision, options);
     deps.onProgress();
     const profile = decision.profile ?? job.profile;
-    const given = { eyes: eyesFor(deps.detector, part10.dataSet, () => options.profileOf(profile), deps.onProgress) };
+    const given = {
+      eyes: eyesFor(deps.detector, part10.dataSet, () => options.profileOf(profile), deps.onProgress),
+      ...reviewed(job, deps),
+    };
     const cleaned = await cleanPixels(part10, options.pixels, given);
     if (cleaned.held !== undefined) throw heldPixels(cleaned.held, cleaned);
     pack = deps.prepared(job);
@@ -103,6 +109,10 @@ async function processContent(
     pack?.abort();
     return outcomeOf(toLetheError(error));
   }
+}
+
+function reviewed({ id }: ProcessJob, { reviews }: ProcessDeps): Pick<Given, 'decided' | 'rules'> {
+  return { decided: reviews?.decisionOf(id), rules: reviews?.rules() };
 }
 
 function heldPixels(code: ErrorCode, { reason, boxes = [] }: CleanedPixels): LetheError {

@@ -53,6 +53,8 @@ const DETAIL: InstanceDetail = {
   history: [{ atMs: 1, event: 'instance.held', detail: 'path=(0008,103E)' }],
 };
 
+const REVIEW = { boxes: [{ x: 1, y: 2, width: 3, height: 4 }], rows: 480, columns: 640, frames: 1, canBeRule: true };
+
 /** As if a floor below had let a value slip into everything it hands up. */
 function leaky(overrides: Partial<GatewayAdmin> = {}): GatewayAdmin {
   const leak = { patientName: CANARY };
@@ -72,6 +74,8 @@ function leaky(overrides: Partial<GatewayAdmin> = {}): GatewayAdmin {
     }),
     list: async () => [detail],
     detail: async () => detail,
+    review: async () => ({ ...REVIEW, ...leak }),
+    decideReview: async () => undefined,
     release: async () => undefined,
     ...overrides,
   };
@@ -209,6 +213,33 @@ test('a frame as it was received is for a named user with the privacy role, whos
   assert.deepEqual(looks, [[ID, 2, 'petra']]);
 });
 
+test('boxes of a held instance are reviewed: shown, and decided by whoever may act, under their name', async (t) => {
+  const decisions: unknown[] = [];
+  const face = leaky({ decideReview: async (...all) => void decisions.push(all) });
+  const users = [
+    { name: 'otto', role: 'operator', passwordHash: await hashPassword('right') },
+    { name: 'vera', role: 'viewer', passwordHash: await hashPassword('right') },
+  ] as const;
+  const url = `${await serve(t, face, { users })}/api/v1/instances/${ID}/review`;
+  const as = (name: string, method = 'POST') => ({
+    method,
+    headers: { authorization: `Basic ${Buffer.from(`${name}:right`).toString('base64')}` },
+  });
+  assert.equal((await fetch(url)).status, 401);
+  assert.equal((await fetch(`${url}?boxes=1,2,3,4`, as('vera'))).status, 403);
+  assert.deepEqual(await (await fetch(url, as('otto', 'GET'))).json(), REVIEW);
+  for (const wrong of ['', '?boxes=1,2,3', '?boxes=a', '?boxes=1,2,3,4&saveRule=maybe'])
+    assert.equal((await fetch(url + wrong, as('otto'))).status, 400, wrong);
+  assert.equal((await fetch(`${url}?boxes=1,2,3,4;5,6,7,8&saveRule=true`, as('otto'))).status, 200);
+  assert.equal((await fetch(`${url}?boxes=`, as('otto'))).status, 200);
+  const first = { x: 1, y: 2, width: 3, height: 4 };
+  const second = { x: 5, y: 6, width: 7, height: 8 };
+  assert.deepEqual(decisions, [
+    [ID, { boxes: [first, second], saveRule: true }, 'otto'],
+    [ID, { boxes: [], saveRule: false }, 'otto'],
+  ]);
+});
+
 interface OpenApi {
   readonly openapi: string;
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
@@ -232,6 +263,7 @@ test('the OpenAPI document describes every route: parameters, answers, a name of
     'get /api/v1/instances/{id}/explain',
     'get /api/v1/instances/{id}/preview',
     'get /api/v1/instances/{id}/received-preview',
+    'get /api/v1/instances/{id}/review',
     'get /api/v1/ledger',
     'get /api/v1/status',
     'get /healthz',
@@ -241,6 +273,7 @@ test('the OpenAPI document describes every route: parameters, answers, a name of
     'post /api/v1/instances/{id}/hold',
     'post /api/v1/instances/{id}/release',
     'post /api/v1/instances/{id}/retry',
+    'post /api/v1/instances/{id}/review',
     'post /dicom-web/studies',
     'post /dicom-web/studies/{study}',
     'post /receive_dicom',

@@ -24,6 +24,8 @@ export function admin(received: Received[] = [], ...results: ReceiveResult[]): G
     release: unused,
     retry: unused,
     hold: unused,
+    review: unused,
+    decideReview: unused,
     discard: unused,
     explain: unused,
     preview: async () => undefined,

@@ -11,6 +11,7 @@
  * `lookAgain(output, cleaned, given)` looks at the result (second-look.ts).
  */
 import type { ErrorCode } from '../../core/errors.ts';
+import type { DataSet } from '../../dicom/data-set.ts';
 import type { Part10File } from '../../dicom/part10.ts';
 import { describeImage, hasImage } from '../../imaging/image-description.ts';
 import { clipRect, complementOf, type Rect } from '../../imaging/redact/rect.ts';
@@ -39,6 +40,16 @@ export interface Given {
   readonly eyes?: Eyes | undefined;
   /** What a person decided about this instance: just these are blanked. */
   readonly decided?: readonly Rect[] | undefined;
+  /** Where a person found text in images of the same model and size. */
+  readonly rules?: readonly SavedRule[] | undefined;
+}
+
+export interface SavedRule {
+  readonly manufacturer: string;
+  readonly model: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly boxes: readonly Rect[];
 }
 
 export interface CleanedPixels {
@@ -59,11 +70,30 @@ const UNCHANGED: PixelReplacements = { replace: new Map(), methodCodes: [] };
 export async function cleanPixels(part10: Part10File, policy: PixelPolicy, given: Given = {}): Promise<CleanedPixels> {
   if (!hasImage(part10.dataSet)) return { decision: 'clean', reason: 'no pixel data' };
   if (given.decided !== undefined) return asDecided(part10, given.decided);
-  const found = triage(part10.dataSet);
+  const found = bySavedRule(part10.dataSet, given.rules ?? []) ?? triage(part10.dataSet);
   const { eyes } = given;
   if (eyes === undefined || eyes.redact === 'regions' || found.kind === 'clean' || isForPeople(found))
     return withoutLooking(part10, found, policy);
   return byLooking(part10, found, { ...eyes, redact: eyes.redact });
+}
+
+const TAGS = { manufacturer: 0x00080070, model: 0x00081090, rows: 0x00280010, columns: 0x00280011 } as const;
+
+function bySavedRule(dataSet: DataSet, rules: readonly SavedRule[]): Triage | undefined {
+  if (rules.length === 0) return undefined;
+  const manufacturer = dataSet.string(TAGS.manufacturer);
+  const model = dataSet.string(TAGS.model);
+  const rule = rules.find(
+    (one) =>
+      one.manufacturer === manufacturer &&
+      one.model === model &&
+      one.rows === dataSet.number(TAGS.rows) &&
+      one.columns === dataSet.number(TAGS.columns),
+  );
+  if (rule === undefined) return undefined;
+  const known = triage(dataSet);
+  const [blank, keep] = known.kind === 'regions' ? [known.blank, known.keep] : [[], []];
+  return { kind: 'regions', reason: 'equipment rule by review', blank: [...blank, ...rule.boxes], keep };
 }
 
 function isForPeople(found: Triage): boolean {
