@@ -178,7 +178,7 @@ export function instanceOf(open: OpenPart10, dataSet: DataSet, options: Deidenti
   if (sopClassUid === MEDIA_STORAGE_DIRECTORY) {
     throw new LetheError('DEID_UNSUPPORTED_CONTENT', { problem: 'a directory is no instance' });
   }
-  if (profile.base !== 'none' && hasValue(dataSet, ENCAPSULATED_DOCUMENT)) {
+  if (profile.base !== 'none' && profile.documents === 'hold' && hasValue(dataSet, ENCAPSULATED_DOCUMENT)) {
     throw new LetheError('DEID_UNSUPPORTED_CONTENT', { problem: 'encapsulated document', path: '(0042,0011)' });
   }
   const pseudonyms = new Pseudonyms(options.key);

@@ -13,7 +13,9 @@ import { attributeOf } from '../dicom/dictionary.ts';
 import { elementOf, groupOf, isPrivate, isPrivateCreator, type Tag, tagOf, tagText } from '../dicom/tag.ts';
 import { itemsInUn, looksLikeItems } from '../dicom/un-sequence.ts';
 import { VRS, type Vr } from '../dicom/vr.ts';
+import { encodeNumbers } from '../dicom/writer.ts';
 import { type Action, settle } from './actions.ts';
+import { emptyDocument } from './documents.ts';
 import { withoutProfileTexts } from './icc-profile.ts';
 import type { Instance } from './instance.ts';
 import type { ProfileRule, RuleSubject } from './rules.ts';
@@ -45,6 +47,7 @@ export type Because =
   | 'safe private'
   | 'overlay'
   | 'curve'
+  | 'document'
   | 'content item'
   | 'table'
   | 'unlisted'
@@ -73,6 +76,8 @@ const CODING_SCHEME_DESIGNATOR = 0x00080102;
 const TEXT_VALUE = 0x0040a160;
 const CURVES = 0x5000;
 const OVERLAYS = 0x6000;
+const ENCAPSULATED_DOCUMENT = 0x00420011;
+const ENCAPSULATED_DOCUMENT_LENGTH = 0x00420015;
 const ICC_PROFILE = 0x00282000;
 const EMPTY = new Uint8Array(0);
 
@@ -114,6 +119,7 @@ export class ElementPolicy implements Policy {
     // A bitmap can hold any text: without reading it, an overlay plane or a curve cannot be cleaned (PS3.15 §E.3.3).
     if ((group & 0xff00) === OVERLAYS) return remove('overlay');
     if ((group & 0xff00) === CURVES) return remove('curve');
+    if (tag === ENCAPSULATED_DOCUMENT || tag === ENCAPSULATED_DOCUMENT_LENGTH) return this.#document(element);
     if (tag === TEXT_VALUE && place.parent === CONTENT_SEQUENCE) return this.#contentText(element, dataSet, place);
     const code = profile.codeOf(tag);
     if (code === undefined) return this.#unlisted(element, dataSet, place);
@@ -128,6 +134,16 @@ export class ElementPolicy implements Policy {
     const row = contentItemRow(concept?.string(CODE_VALUE) ?? '', concept?.string(CODING_SCHEME_DESIGNATOR) ?? '');
     if (row !== undefined && this.#instance.profile.codeOfRow(row) === 'X') return undefined;
     return { ...place, concept: row };
+  }
+
+  /** Reached only where the profile removes documents. */
+  #document({ tag }: Element): Verdict {
+    const { dataSet } = this.#instance;
+    const value = emptyDocument(dataSet);
+    const isLength = tag === ENCAPSULATED_DOCUMENT_LENGTH;
+    const made = { kind: 'value', action: 'D', because: 'document' } as const;
+    if (!isLength) return { ...made, vr: 'OB', value };
+    return { ...made, vr: 'UL', value: encodeNumbers([value.length], 'UL', dataSet.littleEndian) };
   }
 
   /** What stays in the place of an encrypted original: as the tables ask, and nothing that they would keep. */

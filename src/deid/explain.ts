@@ -42,6 +42,7 @@ const RULES: Readonly<Record<Because, readonly [rule: string, clause: string]>> 
   'safe private': ['safe private attribute', 'PS3.15 §E.3.10, Table E.3.10-1'],
   overlay: ['a bitmap may show text', 'PS3.15 §E.3.3'],
   curve: ['a curve may hold text', 'PS3.15 §E.3.3'],
+  document: ['a document cannot be cleaned; an empty one takes its place', 'PS3.15 §E.1.1'],
   'content item': ['content item of a structured report', 'PS3.15 §E.3.4, Table E.3.4-1'],
   table: ['attribute of Table E.1-1', 'PS3.15 Table E.1-1'],
   unlisted: ['not listed as identifying; texts are cleaned', 'PS3.15 §E.1.1'],

@@ -9,6 +9,7 @@ import { isStandardUid } from '../dicom/uids.ts';
 import { VRS } from '../dicom/vr.ts';
 import { sequenceItems } from './element-policy.ts';
 import { IdentityCollector, type IdentityKind, type KnownIdentity } from './identity.ts';
+import { issuerOf, patientOf } from './patient.ts';
 import type { CompiledProfile } from './profile.ts';
 import type { Pseudonyms } from './pseudonym.ts';
 import { rowOf, type TableRow } from './tables.ts';
@@ -45,7 +46,11 @@ export interface InstanceOptions {
 
 export function readInstance(dataSet: DataSet, options: InstanceOptions): Instance {
   const studyInstanceUid = dataSet.string(STUDY_INSTANCE_UID) ?? `study of ${options.sopInstanceUid}`;
-  const patient = dataSet.string(PATIENT_ID) ?? `patient of ${studyInstanceUid}`;
+  const patientId = dataSet.string(PATIENT_ID);
+  const patient =
+    patientId === undefined
+      ? `patient of ${studyInstanceUid}`
+      : patientOf(patientId, issuerOf(dataSet, options.profile));
   return {
     ...options,
     dataSet,

@@ -8,7 +8,7 @@
  * not compared with identifiers either, since "12345" is one and a value of 12345 is none.
  */
 import type { ByteSource } from '../core/bytes.ts';
-import { asciiText, latin1Text } from '../dicom/charset.ts';
+import { latin1Text } from '../dicom/charset.ts';
 import type { DataSet, Element } from '../dicom/data-set.ts';
 import { readDataSet } from '../dicom/data-set-reader.ts';
 import { type OpenPart10, openPart10 } from '../dicom/part10.ts';
@@ -27,8 +27,8 @@ export interface Leak {
   readonly path: string;
 }
 
-const WHOLE_VALUE_BYTES_MAX = 4 * 1024 * 1024;
-const PIECE_BYTES = 1024 * 1024;
+const WHOLE_VALUE_BYTES_MAX = 4_194_304;
+const PIECE_BYTES = 1_048_576;
 /** Longer than any name, address or identifier that could lie across the border of two pieces. */
 const OVERLAP_BYTES = 1024;
 const PREAMBLE_BYTES = 128;
@@ -119,7 +119,7 @@ function joined(source: ByteSource, parts: readonly FragmentAt[]): Uint8Array {
 
 function holds(element: Element, dataSet: DataSet, { identity }: Search): boolean {
   const { value } = element;
-  if (value === undefined || value.length === 0 || groupOf(element.tag) === PIXEL_GROUP) return false;
+  if (value === undefined || groupOf(element.tag) === PIXEL_GROUP) return false;
   const vr = meantVr(element);
   if (vr === 'UI') return uidsHold(latin1Text(value), identity);
   if (NUMERIC.includes(vr)) return false;
@@ -151,9 +151,6 @@ function uidsIn(text: string): readonly string[] {
 
 /** Bytes of no known kind, as text in the encodings that text comes in. */
 function bytesHold(bytes: Uint8Array, identity: KnownIdentity): boolean {
-  if (bytes.every((byte) => byte === 0)) return false;
-  const ascii = asciiText(bytes);
-  if (ascii !== undefined && !ascii.includes('\0')) return textHolds(ascii, identity);
   const narrow = latin1Text(bytes);
   if (textHolds(narrow, identity) || textHolds(narrow.replaceAll('\0', ''), identity)) return true;
   return textHolds(new TextDecoder('utf-8').decode(bytes), identity);

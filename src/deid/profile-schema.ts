@@ -124,6 +124,18 @@ export const ProfileSchema = Type.Object(
           'What of the text in pixels goes: all but harmless markings (default), only what names somebody known or was not read surely, or known regions alone.',
       }),
     ),
+    documents: Type.Optional(
+      Type.Union([Type.Literal('hold'), Type.Literal('remove')], {
+        description:
+          'Instances with an encapsulated document (PDF, CDA, STL, OBJ, MTL): held (the default), or delivered with an empty document.',
+      }),
+    ),
+    issuer: Type.Optional(
+      Type.Union([Type.Literal('ignore'), Type.Literal('distinguish')], {
+        description:
+          'Whether equal patient IDs of different issuers are different patients; ignored by default, since images of one patient often differ in it.',
+      }),
+    ),
     rules: Type.Optional(
       Type.Array(Rule, { maxItems: 1000, description: 'The first that matches an element decides.' }),
     ),

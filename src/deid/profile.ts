@@ -26,6 +26,10 @@ export interface CompiledProfile {
   readonly faces: 'ignore' | 'flag' | 'hold';
   /** What of the text in pixels goes (PS3.15 §E.3.1). */
   readonly redact: 'identifiers' | 'all-text' | 'regions';
+  /** What to do with encapsulated documents. */
+  readonly documents: 'hold' | 'remove';
+  /** Whether the issuer is a part of the patient's identity. */
+  readonly issuer: 'ignore' | 'distinguish';
   readonly rules: RuleSet;
   /** The code of Table E.1-1 with the options folded in; undefined for what the table does not list. */
   codeOf(tag: Tag): ActionCode | undefined;
@@ -85,6 +89,8 @@ function compileDocument(document: ProfileDocument): CompiledProfile {
     base: document.base,
     options,
     faces: document.faces ?? 'ignore',
+    documents: document.documents ?? 'hold',
+    issuer: document.issuer ?? 'ignore',
     redact: document.redact ?? 'all-text',
     rules: compileRules(document.rules ?? []),
     codeOfRow,

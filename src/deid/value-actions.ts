@@ -16,6 +16,7 @@ import { cappedAge } from './ages.ts';
 import { cleanText, scrubText } from './clean-text.ts';
 import { isTime, shiftDate, shiftDateTime } from './dates.ts';
 import type { Instance } from './instance.ts';
+import { issuerOf, patientOf } from './patient.ts';
 import { ruleValue } from './rule-values.ts';
 import type { ProfileRule } from './rules.ts';
 import { encodedText, meantVr, textValues } from './value-text.ts';
@@ -54,7 +55,8 @@ export class ValueActions {
         return isRoot ? encodeText(pseudonyms.patientId(instance.patient), 'PN') : undefined;
       case PATIENT_ID:
         if (isRoot) return encodeText(pseudonyms.patientId(instance.patient), 'LO');
-        return original === undefined ? undefined : encodeText(pseudonyms.patientId(original), 'LO');
+        if (original === undefined) return undefined;
+        return encodeText(pseudonyms.patientId(patientOf(original, issuerOf(dataSet, instance.profile))), 'LO');
       case ACCESSION_NUMBER:
         if (!isRoot && original === undefined) return undefined;
         return encodeText(pseudonyms.accessionNumber(original, instance.studyInstanceUid), 'SH');
