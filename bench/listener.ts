@@ -46,7 +46,7 @@ const ECHO_MS_P99_MAX = 20;
 const ECHO_SECONDS = 15;
 const ECHO_PAUSE_MS = 5;
 /** Until V8 has given its heap the size that it keeps. */
-const WARM_UP_ASSOCIATIONS = 5000;
+const WARM_UP_ASSOCIATIONS = 10_000;
 /** What V8 and the allocator keep or give back at their own time; a leak of one kilobyte an association is 9 MB. */
 const GROWTH_MEGABYTES_MAX = 8;
 const ENVIRONMENT = { ...process.env, TCP_NODELAY: '1' };

@@ -199,3 +199,11 @@ test("a rule's profile is the instance's, except where a destination has its own
   assert.equal((await run()).kind, 'prepared');
   assert.deepEqual(used, ['basic', 'strict']);
 });
+
+test('F21: an instance that was stored although its command said another UID is held and never prepared', async (t) => {
+  const bytes = Buffer.from(ct());
+  const meta = bytes.indexOf('2.25.1', 132, 'latin1'); // Media Storage SOP Instance UID comes first
+  bytes.write('2.25.9', meta, 'latin1');
+  const outcome = await harness(t, bytes, [taker('one')]).run();
+  assert.deepEqual(outcome.kind === 'held' && outcome.code, 'DIMSE_SOP_CLASS_MISMATCH');
+});
