@@ -9,6 +9,7 @@ import type { Logger } from '../core/log.ts';
 import type { Relocation, Spool } from '../queue/spool.ts';
 import type { Store } from '../queue/store.ts';
 import { noteDigestOf } from './content.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { Wake } from './signal.ts';
 
 export interface RetentionOptions {
@@ -23,11 +24,13 @@ export class Retention {
   readonly #options: RetentionOptions;
   readonly #deps: { readonly store: Store; readonly spool: Spool; readonly clock: Clock; readonly logger: Logger };
   readonly #wake = new Wake();
+  readonly #disk: DiskWatch;
   #running: Promise<void> | undefined;
 
   constructor(options: RetentionOptions, deps: { store: Store; spool: Spool; clock: Clock; logger: Logger }) {
     this.#options = options;
     this.#deps = deps;
+    this.#disk = new DiskWatch(deps.logger);
   }
 
   start(): void {
@@ -75,6 +78,7 @@ export class Retention {
       );
     for (const row of prepared) if (row.prepared !== undefined) await spool.erasePrepared(row.prepared.location);
     await spool.reclaim((moves) => this.#relocate(moves));
+    this.#disk.look(spool.space());
     return Math.max(received.length, prepared.length);
   }
 

@@ -41,6 +41,7 @@ import {
   receivedFolder,
   walkSegment,
 } from './local-received.ts';
+import { PacedIncoming, pauseMsPerByte } from './paced.ts';
 import { encodeRecordHead, isBlockwise, parseRecordHead } from './record.ts';
 import { SEGMENT_SUFFIX, Segment } from './segment.ts';
 import { type FreeBytes, freeBytesOf, SpaceGauge } from './space.ts';
@@ -134,6 +135,10 @@ export class LocalSpool implements Spool {
       },
       give: (segment) => this.#giveSegment(segment),
       incoming: (record, header, segment) => this.#incoming(record, header, segment),
+      paced: (incoming) => {
+        const msPerByte = pauseMsPerByte(this.#gauge.space());
+        return msPerByte === 0 ? incoming : new PacedIncoming(incoming, msPerByte);
+      },
       isFull: (segment) => segment.end >= (this.#options.segmentBytesMax ?? SEGMENT_BYTES_MAX),
     });
     return writer;
@@ -322,6 +327,8 @@ interface SegmentSource {
   take(): Promise<Segment>;
   give(segment: Segment): Promise<void>;
   incoming(record: ReceivedRecord, header: Uint8Array, segment: Promise<Segment>): SegmentIncoming;
+  /** Slowed down where the disk gets full. */
+  paced(incoming: SegmentIncoming): IncomingInstance;
   isFull(segment: Segment): boolean;
 }
 
@@ -347,7 +354,7 @@ class SegmentWriter implements SpoolWriter {
     this.#last = incoming;
     const over: Promise<unknown> = incoming.over.then(() => this.#open.delete(over));
     this.#open.add(over);
-    return incoming;
+    return this.#source.paced(incoming);
   }
 
   async #current(): Promise<Segment> {
