@@ -365,10 +365,11 @@ export class SqliteStore implements Store {
   }
 
   markErased(ids: readonly InstanceId[], what: 'received' | 'prepared'): Promise<void> {
-    const column = what === 'received' ? 'location' : 'prepared_location';
+    // The manifest describes what goes: history is kept without it.
+    const gone = what === 'received' ? 'location = NULL' : 'prepared_location = NULL, manifest = NULL';
     return this.#database.write(true, () => {
       for (const id of ids) {
-        this.#database.run(`UPDATE instance SET ${column} = NULL WHERE id = ?`, id);
+        this.#database.run(`UPDATE instance SET ${gone} WHERE id = ?`, id);
         this.#audit('instance.erased', id, what);
       }
     });
