@@ -16,10 +16,10 @@ import {
 } from './command.ts';
 import type { FileJob, FileOutcome } from './file-job.ts';
 import { runFileJobs } from './file-pool.ts';
+import { fileSource } from './file-source.ts';
 import { parseFormats, parseFrames, parseWindow } from './image-options.ts';
 import { inputFiles } from './input-files.ts';
 import { Progress } from './progress.ts';
-import { fileSource } from './store-files.ts';
 
 export const command: Command = {
   summary: 'Renders frames to JPEG or PNG without de-identifying.',

@@ -17,9 +17,12 @@ import {
 } from './command.ts';
 import type { FileJob, FileOutcome } from './file-job.ts';
 import { runFileJobs } from './file-pool.ts';
+import { fileSource } from './file-source.ts';
 import { parseFormats, parseFrames, parseWindow } from './image-options.ts';
 import { inputFiles } from './input-files.ts';
 import { Progress } from './progress.ts';
+
+const COMPARED_BYTES = 1024 * 1024;
 
 export const command: Command = {
   summary: 'De-identifies files, or all files of folders, into a folder.',
@@ -145,7 +148,8 @@ function settle(job: InputJob, outcome: FileOutcome, at: { dir: string; seen: Ma
     ...outcome.images.flatMap(({ path }) => (job.base64 ? [path, `${path}.txt`] : [path])),
   ].filter((path) => path !== undefined);
   const earlier = at.seen.get(uid);
-  if (earlier !== undefined && earlier !== outcome.digest) {
+  const output = outcome.dicomPath === undefined ? undefined : join(at.dir, `${uid}.dcm`);
+  if (earlier !== undefined && (earlier !== outcome.digest || !isSameFile(outcome.dicomPath, output))) {
     for (const path of temporary) rmSync(path, { force: true });
     return {
       input,
@@ -163,7 +167,6 @@ function settle(job: InputJob, outcome: FileOutcome, at: { dir: string; seen: Ma
     if (job.base64) renameSync(`${path}.txt`, `${name}.txt`);
     return name;
   });
-  const output = outcome.dicomPath === undefined ? undefined : join(at.dir, `${uid}.dcm`);
   if (outcome.dicomPath !== undefined && output !== undefined) renameSync(outcome.dicomPath, output);
   const first = output ?? images[0];
   return {
@@ -174,4 +177,19 @@ function settle(job: InputJob, outcome: FileOutcome, at: { dir: string; seen: Ma
     actions: outcome.actions,
     pixels: outcome.pixels,
   };
+}
+
+function isSameFile(one: string | undefined, other: string | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  const [first, second] = [fileSource(one), fileSource(other)];
+  try {
+    let at = 0;
+    const isSame = () => Buffer.compare(first.read(at, COMPARED_BYTES), second.read(at, COMPARED_BYTES)) === 0;
+    if (first.size !== second.size) return false;
+    while (at < first.size && isSame()) at += COMPARED_BYTES;
+    return at >= first.size;
+  } finally {
+    first.close();
+    second.close();
+  }
 }

@@ -6,7 +6,7 @@ import { compileProfile } from '../deid/profile.ts';
 import { KEY_BYTES, readKeyFile } from '../gateway/keys.ts';
 import { profileText } from '../gateway/profile-text.ts';
 import { type Command, EXIT, JSON_OPTION, textOption, UsageError } from './command.ts';
-import { fileSource } from './store-files.ts';
+import { fileSource } from './file-source.ts';
 import { tableLines } from './table.ts';
 
 export const command: Command = {

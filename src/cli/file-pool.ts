@@ -1,12 +1,24 @@
-/** Runs file jobs over all cores, in order of submission, with a bounded number in hand. */
+/**
+ * Runs file jobs over all cores, in order of submission, with a bounded number in hand. The main thread takes light jobs
+ * (`FileWork.runLight`) itself: a few files are done before a worker has started, and of many it has its share. Whatever
+ * runs a codec over foreign bytes runs in a worker, which can be ended when it hangs.
+ */
 import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { type LetheError, toLetheError } from '../core/errors.ts';
 import { silentLogger } from '../core/log.ts';
 import { WorkerPool } from '../gateway/worker-pool.ts';
 import type { FileJob, FileOutcome, FileWorkerData } from './file-job.ts';
+import { FileWork } from './file-work.ts';
 
 const FRAME_TIMEOUT_MS = 20_000;
 const HEAP_MEGABYTES = 1024;
+/** For fewer, workers would still be starting when the main thread is through. */
+const JOBS_FOR_WORKERS_MIN = 24;
+/** The main thread looks around only between two files of its own: this many lie ready for each worker meanwhile. */
+const READY_PER_WORKER = 4;
+/** Outcomes that wait for an earlier one. */
+const WAITING_MAX = 256;
 
 export interface FileResult {
   readonly job: FileJob;
@@ -14,33 +26,46 @@ export interface FileResult {
 }
 
 /** Outcomes in the order of the jobs; a worker that hangs or dies fails its own job. */
-export async function* runFileJobs(jobs: Iterable<FileJob>, data: FileWorkerData): AsyncGenerator<FileResult> {
-  const script = new URL(import.meta.url.endsWith('.ts') ? './file-worker.ts' : './file-worker.js', import.meta.url);
-  const size = availableParallelism();
-  const pool = new WorkerPool<FileJob, FileOutcome>({
+export async function* runFileJobs(jobs: readonly FileJob[], data: FileWorkerData): AsyncGenerator<FileResult> {
+  const mayBeLight = data.deid !== undefined && jobs.every(({ formats }) => formats.length === 0);
+  const size = mayBeLight ? Math.max(1, availableParallelism() - 1) : availableParallelism();
+  const workers = workersFor(data, size);
+  const own = mayBeLight ? new FileWork(data, () => undefined) : undefined;
+  const isForWorkers = own === undefined || jobs.length >= JOBS_FOR_WORKERS_MIN;
+  const waiting: Promise<FileResult>[] = [];
+  let ready = 0;
+  const runInWorker = (job: FileJob): Promise<FileOutcome> => {
+    ready++;
+    return workers
+      .run(job)
+      .catch((error: unknown) => failedOutcome(toLetheError(error)))
+      .finally(() => ready--);
+  };
+  try {
+    for (const job of jobs) {
+      const isOwn = own !== undefined && !(isForWorkers && ready < size * READY_PER_WORKER);
+      const light = isOwn ? await own.runLight(job) : undefined;
+      const outcome = light === undefined ? runInWorker(job) : Promise.resolve(light);
+      waiting.push(outcome.then((one) => ({ job, outcome: one })));
+      if (own !== undefined) await setImmediate(); // hears the workers
+      if (waiting.length >= WAITING_MAX) yield await (waiting.shift() as Promise<FileResult>);
+    }
+    for (const result of waiting.splice(0)) yield await result;
+  } finally {
+    await Promise.allSettled(waiting);
+    await workers.close();
+  }
+}
+
+function workersFor(data: FileWorkerData, size: number): WorkerPool<FileJob, FileOutcome> {
+  return new WorkerPool({
     size,
-    script,
+    script: new URL(import.meta.url.endsWith('.ts') ? './file-worker.ts' : './file-worker.js', import.meta.url),
     workerData: data,
     progressTimeoutMs: FRAME_TIMEOUT_MS,
     heapMegabytes: HEAP_MEGABYTES,
     logger: silentLogger,
   });
-  const inHand: Promise<FileResult>[] = [];
-  try {
-    for (const job of jobs) {
-      inHand.push(
-        pool.run(job).then(
-          (outcome) => ({ job, outcome }),
-          (error: unknown) => ({ job, outcome: failedOutcome(toLetheError(error)) }),
-        ),
-      );
-      if (inHand.length >= size * 4) yield await (inHand.shift() as Promise<FileResult>);
-    }
-    for (const result of inHand.splice(0)) yield await result;
-  } finally {
-    await Promise.allSettled(inHand);
-    await pool.close();
-  }
 }
 
 function failedOutcome(error: LetheError): FileOutcome {

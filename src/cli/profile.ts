@@ -6,8 +6,8 @@ import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 import { KEY_BYTES } from '../gateway/keys.ts';
 import { profileText } from '../gateway/profile-text.ts';
 import { type Command, EXIT, JSON_OPTION, UsageError } from './command.ts';
+import { fileSource } from './file-source.ts';
 import { inputFiles } from './input-files.ts';
-import { fileSource } from './store-files.ts';
 import { tableLines } from './table.ts';
 
 export const command: Command = {

@@ -8,8 +8,8 @@ import type { DataSet } from '../dicom/data-set.ts';
 import { readPart10 } from '../dicom/part10.ts';
 import { CROSSWALK_SUFFIX } from '../queue/local-crosswalk.ts';
 import { type Command, EXIT, type Invocation, JSON_OPTION, requiredOption, textOption, UsageError } from './command.ts';
+import { fileSource } from './file-source.ts';
 import { type InputFile, inputFiles } from './input-files.ts';
-import { fileSource } from './store-files.ts';
 
 const SOP_INSTANCE_UID = 0x00080018;
 const STUDY_INSTANCE_UID = 0x0020000d;

@@ -10,8 +10,8 @@ import { type DestinationTaker, takersOf } from '../gateway/outputs.ts';
 import { rulesOf } from '../gateway/rules.ts';
 import { hasImage } from '../imaging/image-description.ts';
 import { CONFIG_OPTION, type Command, EXIT, type Invocation, JSON_OPTION, textOption, UsageError } from './command.ts';
+import { fileSource } from './file-source.ts';
 import { inputFiles } from './input-files.ts';
-import { fileSource } from './store-files.ts';
 
 export const command: Command = {
   summary: 'Says what the rules of the configuration would do with files, and why.',

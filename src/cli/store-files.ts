@@ -2,7 +2,6 @@
  * Sends Part 10 files over associations of our own SCU: files are read a head first (for the contexts to propose), then
  * streamed. Used by `send` and `demo`. A file that is no DICOM, or that the peer accepts no context for, fails alone.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { ByteSource } from '../core/bytes.ts';
 import { systemRandom } from '../core/clock.ts';
 import { type LetheError, toLetheError } from '../core/errors.ts';
@@ -10,6 +9,7 @@ import { readDataSet } from '../dicom/data-set-reader.ts';
 import { openPart10, readFileMeta } from '../dicom/part10.ts';
 import { connectPatiently, type Patience } from '../dimse/patient-connect.ts';
 import type { ProposedContext, StorageScu, StorageScuOptions } from '../dimse/storage-scu.ts';
+import { fileSource } from './file-source.ts';
 
 export interface SendItem {
   readonly name: string;
@@ -174,24 +174,4 @@ async function storeOne(
 function* chunksOf(source: ByteSource, from: number): Generator<Uint8Array> {
   for (let position = from; position < source.size; position += CHUNK_BYTES)
     yield source.read(position, CHUNK_BYTES).slice();
-}
-
-export function fileSource(path: string): ByteSource & { close(): void } {
-  const fd = openSync(path, 'r');
-  const { size } = fstatSync(fd);
-  return {
-    size,
-    read: (position, length, into) => {
-      const wanted = Math.max(0, Math.min(length, size - position));
-      const bytes = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted);
-      let filled = 0;
-      while (filled < bytes.length) {
-        const count = readSync(fd, bytes, filled, bytes.length - filled, position + filled);
-        if (count === 0) break;
-        filled += count;
-      }
-      return bytes.subarray(0, filled);
-    },
-    close: () => closeSync(fd),
-  };
 }

@@ -14,12 +14,12 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { DataSet } from '../../dicom/data-set.ts';
 import type { Part10File } from '../../dicom/part10.ts';
 import { describeImage, hasImage } from '../../imaging/image-description.ts';
+import { clearHiddenNativeBits } from '../../imaging/redact/hidden-bits.ts';
 import { clipRect, complementOf, type Rect } from '../../imaging/redact/rect.ts';
-import { clearHiddenBits, redactPixels } from '../../imaging/redact/redact-pixels.ts';
 import type { PixelReplacements } from '../../imaging/redact/replacement.ts';
 import type { TextDetector } from '../../text-detection/detector.ts';
 import type { Redact } from './judge.ts';
-import { type LookOptions, lookForText, type Sight } from './look.ts';
+import type { LookOptions, Sight } from './look.ts';
 import { type Triage, triage } from './triage.ts';
 
 export interface PixelPolicy {
@@ -138,6 +138,7 @@ async function byLooking(
 ): Promise<CleanedPixels> {
   const known = found.kind === 'regions' ? rectsOf(part10, found) : [];
   const where = found.kind === 'scan' && found.evidence === 'possible' ? 'letters' : 'everywhere';
+  const { lookForText } = await import('./look.ts');
   const sight = await lookForText(part10, { ...eyes, blanked: known, where });
   const isLocated = found.kind === 'regions';
   if (sight.doubtful.length > 0 && !isLocated)
@@ -178,10 +179,21 @@ export function inImage(part10: Part10File, rects: readonly Rect[]): Rect[] {
 
 /** Pixels stay; bits of their cells that hold none are cleared, since they may hold a bitmap. */
 async function untouched(part10: Part10File, decision: 'clean' | 'passed', reason: string): Promise<CleanedPixels> {
-  const replacements = await clearHiddenBits(part10);
+  const replacements = part10.transferSyntax.encapsulated
+    ? await (await codecs()).clearHiddenBits(part10)
+    : clearHiddenNativeBits(part10);
   return replacements === undefined ? { decision, reason } : { decision, reason, replacements };
 }
 
 function held(reason: string): CleanedPixels {
   return { decision: 'held', reason, held: 'DEID_BURNED_IN_SUSPECT' };
+}
+
+async function redactPixels(part10: Part10File, rects: readonly Rect[]): Promise<PixelReplacements | undefined> {
+  return (await codecs()).redactPixels(part10, rects);
+}
+
+/** Most instances pass as they are, and codecs take longer to load than those to pass. */
+function codecs() {
+  return import('../../imaging/redact/redact-pixels.ts');
 }

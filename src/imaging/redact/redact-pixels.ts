@@ -13,19 +13,20 @@ import { groupOf, type Tag } from '../../dicom/tag.ts';
 import { readJpeg2000Header } from '../codecs/jpeg-2000-header.ts';
 import { readJpegHeader, readJpegHeaderWithoutEnd } from '../codecs/jpeg-header.ts';
 import { withoutJpegText } from '../codecs/jpeg-segments.ts';
-import { inflateFrame, samplesOf } from '../codecs/native.ts';
+import { inflateFrame } from '../codecs/native.ts';
 import { checkHeader } from '../codestream.ts';
 import { openImage } from '../image.ts';
 import { describeImage, frameBytes, type ImageDescription, isFramewiseNative } from '../image-description.ts';
 import { openPixelData, type PixelData } from '../pixel-data.ts';
 import { TAGS } from '../tags.ts';
 import { blankNativeFrame } from './blank-native.ts';
+import { clearHiddenNativeBits, clearInPlace, paddingWord } from './hidden-bits.ts';
 import { blankDctBlocks, isSequentialDct } from './jpeg-dct.ts';
 import { changedNativeFrames, type NativeFile } from './native-frames.ts';
 import { recodedPixels } from './recode.ts';
 import { clipRect, type FrameRect, rectsOfFrame } from './rect.ts';
 import type { PixelReplacements, Replacement } from './replacement.ts';
-import { anyUnusedBitSet, clearUnusedBits, hasUnusedBits } from './unused-bits.ts';
+import { clearUnusedBits, hasUnusedBits } from './unused-bits.ts';
 
 const ICON_IMAGE_SEQUENCE: Tag = 0x00880200;
 /** CID 7050: Clean Pixel Data Option. */
@@ -145,19 +146,11 @@ function fragmentsReplacement(
  */
 export async function clearHiddenBits(part10: NativeFile): Promise<PixelReplacements | undefined> {
   const { dataSet } = part10;
+  if (!part10.transferSyntax.encapsulated) return clearHiddenNativeBits(part10);
   if (dataSet.number(TAGS.BitsStored) === dataSet.number(TAGS.BitsAllocated)) return undefined;
   const description = describeImage(part10.dataSet, part10.transferSyntax);
   if (!hasUnusedBits(description)) return undefined;
   const padding = paddingWord(part10, description);
-  if (!part10.transferSyntax.encapsulated) {
-    const cleared = changedNativeFrames(
-      part10,
-      description,
-      ({ bytes, description: stored }) => clearInPlace(bytes, stored, padding),
-      (bytes, stored) => bytes.byteOffset % 2 === 0 && !anyUnusedBitSet(samplesOf(bytes, stored), stored),
-    );
-    return { replace: new Map([[description.pixelDataTag, cleared]]), methodCodes: [] };
-  }
   if (!codesWholeCells(part10, description)) return undefined;
   const image = await openImage(part10);
   for (let frame = 0; frame < image.frameCount; frame++) {
@@ -170,13 +163,6 @@ export async function clearHiddenBits(part10: NativeFile): Promise<PixelReplacem
   return undefined;
 }
 
-function clearInPlace(bytes: Uint8Array, description: ImageDescription, padding: number | undefined): void {
-  const words = samplesOf(bytes, description);
-  const isCopy = words.buffer !== bytes.buffer;
-  if (clearUnusedBits(words, description, padding) && isCopy)
-    bytes.set(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
-}
-
 /** Whether the codestream has room for bits that are not stored ones: most code the stored bits alone. */
 function codesWholeCells(part10: NativeFile, description: ImageDescription): boolean {
   const { family } = part10.transferSyntax;
@@ -187,11 +173,4 @@ function codesWholeCells(part10: NativeFile, description: ImageDescription): boo
   if (family === 'jpeg-2000' || family === 'htj2k')
     return readJpeg2000Header(frame()).precision > description.bitsStored;
   return false;
-}
-
-/** Pixel Padding Value as a word of the pixel data; modalities set it outside of the stored range. */
-function paddingWord({ dataSet }: NativeFile, { bitsAllocated }: ImageDescription): number | undefined {
-  const value = dataSet.number(TAGS.PixelPaddingValue);
-  if (value === undefined) return undefined;
-  return value < 0 ? value + 2 ** bitsAllocated : value;
 }

@@ -1,0 +1,247 @@
+/**
+ * The work of the file verbs: one file in, files out. `deid` writes under temporary names, so that nothing of an
+ * instance that could not be made safe is ever there under its real name; what fails removes what it wrote.
+ *
+ *   const work = new FileWork(data, onProgress); await work.run(job); work.runLight(job)
+ */
+import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ByteSink, ByteSource } from '../core/bytes.ts';
+import { LetheError, toLetheError } from '../core/errors.ts';
+import { inMemory } from '../core/scratch.ts';
+import { type CleanedPixels, cleanPixels, type Given, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
+import { eyesFor } from '../deid/burned-in/eyes.ts';
+import { triage } from '../deid/burned-in/triage.ts';
+import { deidentify } from '../deid/deidentify.ts';
+import { leakCheck } from '../deid/leak-check.ts';
+import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
+import { type Part10File, readPart10 } from '../dicom/part10.ts';
+import { hasImage } from '../imaging/image-description.ts';
+import type { RenderedFrame } from '../imaging/render.ts';
+import type { TextDetector } from '../text-detection/detector.ts';
+import type { FileJob, FileOutcome, FileWorkerData, WrittenImage } from './file-job.ts';
+import { fileSource } from './file-source.ts';
+
+/** What both ways share: the options of the run, made ready. */
+interface Deid {
+  readonly key: Uint8Array;
+  readonly pixels: PixelPolicy;
+  readonly compiled: CompiledProfile;
+  readonly textDetection: 'auto' | 'off';
+}
+
+export class FileWork {
+  readonly #deid: Deid | undefined;
+  readonly #onProgress: () => void;
+  #detector: Promise<TextDetector | undefined> | undefined;
+
+  /** `onProgress` is called before work that may take long on damaged input. */
+  constructor({ deid }: FileWorkerData, onProgress: () => void) {
+    this.#deid = deid && { ...deid, compiled: compileProfile(deid.profile) };
+    this.#onProgress = onProgress;
+  }
+
+  async run(job: FileJob): Promise<FileOutcome> {
+    const images: WrittenImage[] = [];
+    try {
+      return this.#deid === undefined
+        ? await convert(job, { images, onProgress: this.#onProgress })
+        : await deid(job, this.#deid, {
+            images,
+            onProgress: this.#onProgress,
+            detector: await this.#openDetector(this.#deid),
+          });
+    } catch (error) {
+      if (this.#deid !== undefined) for (const { path } of images) rmSync(path, { force: true });
+      return failed(error, this.#deid === undefined ? images : []);
+    }
+  }
+
+  #openDetector({ textDetection }: Deid): Promise<TextDetector | undefined> {
+    this.#detector ??= (async () => {
+      if (textDetection === 'off') return undefined;
+      return (await import('../text-detection/detector-process.ts')).openDetector(this.#onProgress);
+    })();
+    return this.#detector;
+  }
+
+  /**
+   * As `run` where the job needs no codec: no image is asked for, and the instance has none or one whose native pixels
+   * stay. Undefined for every other, of which nothing was written. Foreign code never runs here, so nothing can hang.
+   */
+  async runLight(job: FileJob): Promise<FileOutcome | undefined> {
+    if (this.#deid === undefined || job.formats.length > 0) return undefined;
+    try {
+      const source = inMemory(fileSource(job.path));
+      try {
+        const part10 = readPart10(source, { endAfterPixelData: true });
+        return isLight(part10) ? await deidOpened(job, { source, part10 }, this.#deid) : undefined;
+      } finally {
+        source.close();
+      }
+    } catch (error) {
+      return failed(error, []);
+    }
+  }
+}
+
+function isLight({ dataSet, transferSyntax }: Part10File): boolean {
+  return !hasImage(dataSet) || (!transferSyntax.encapsulated && triage(dataSet).kind === 'clean');
+}
+
+function failed(error: unknown, images: readonly WrittenImage[]): FileOutcome {
+  const { code, message, row } = toLetheError(error);
+  return { kind: 'failed', code, message, held: row.disposition === 'hold', images };
+}
+
+interface Output {
+  readonly images: WrittenImage[];
+  /** Absent where nobody looks for text in the pixels. */
+  readonly detector?: TextDetector | undefined;
+  onProgress(): void;
+}
+
+async function convert(job: FileJob, output: Output): Promise<FileOutcome> {
+  const source = fileSource(job.path);
+  try {
+    const part10 = readPart10(source);
+    if (!hasImage(part10.dataSet))
+      throw new LetheError('IMAGING_PIXEL_DATA_MISSING', { what: 'no pixel data element' });
+    const name = (frame: RenderedFrame) => join(job.dir, `${job.stem}-${frame.frame}.${frame.extension}`);
+    await renderAll(part10, job, { ...output, name });
+    return {
+      kind: 'ok',
+      images: output.images,
+      sopInstanceUid: undefined,
+      dicomPath: undefined,
+      digest: '',
+      actions: {},
+      pixels: undefined,
+    };
+  } finally {
+    source.close();
+  }
+}
+
+async function deid(job: FileJob, options: Deid, output: Output): Promise<FileOutcome> {
+  const source = fileSource(job.path);
+  try {
+    const part10 = readPart10(source, { endAfterPixelData: true });
+    return await deidOpened(job, { source, part10 }, options, output);
+  } finally {
+    source.close();
+  }
+}
+
+async function deidOpened(
+  job: FileJob,
+  { source, part10 }: { source: ByteSource; part10: Part10File },
+  options: Deid,
+  output?: Output,
+): Promise<FileOutcome> {
+  const temporary = join(job.dir, `.lethe-${process.pid}-${job.number}`);
+  const dicomPath = `${temporary}.dcm`;
+  try {
+    // What is light shows nothing that anybody would look for (`isLight`).
+    const given = { eyes: eyesFor(output?.detector, part10.dataSet, () => options.compiled, output?.onProgress) };
+    const cleaned = await cleanPixels(part10, options.pixels, given);
+    if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
+    const result = withSink(dicomPath, (sink) =>
+      deidentify(source, sink, {
+        profile: options.compiled,
+        key: { bytes: options.key, generation: 1 },
+        digest: !job.dicom, // two files are compared themselves
+        ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
+      }),
+    );
+    if (cleaned.decision === 'redacted') await lookAtFile(dicomPath, cleaned, given);
+    await verifyAndRender(dicomPath, result.identity, { job, temporary, output });
+    if (!job.dicom) rmSync(dicomPath);
+    const actions = result.actions as Readonly<Record<string, number>>;
+    return {
+      kind: 'ok',
+      images: output?.images ?? [],
+      sopInstanceUid: result.pseudonyms.sopInstanceUid,
+      dicomPath: job.dicom ? dicomPath : undefined,
+      digest: result.digest,
+      actions,
+      pixels: `${cleaned.decision}: ${cleaned.reason}`,
+    };
+  } catch (error) {
+    rmSync(dicomPath, { force: true });
+    throw error;
+  }
+}
+
+async function lookAtFile(path: string, cleaned: CleanedPixels, given: Given): Promise<void> {
+  const { lookAgain } = await import('../deid/burned-in/second-look.ts');
+  const source = fileSource(path);
+  try {
+    await lookAgain(readPart10(source), cleaned, given);
+  } finally {
+    source.close();
+  }
+}
+
+async function verifyAndRender(
+  dicomPath: string,
+  identity: Parameters<typeof leakCheck>[1],
+  to: { job: FileJob; temporary: string; output: Output | undefined },
+): Promise<void> {
+  const source = fileSource(dicomPath);
+  try {
+    const [leak] = leakCheck(source, identity);
+    if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: leak.path });
+    if (to.output === undefined || to.job.formats.length === 0) return;
+    const part10 = readPart10(source);
+    const name = (frame: RenderedFrame, format: string) =>
+      `${to.temporary}-${frame.frame}-${format}.${frame.extension}`;
+    if (hasImage(part10.dataSet)) await renderAll(part10, to.job, { ...to.output, name });
+  } finally {
+    source.close();
+  }
+}
+
+async function renderAll(
+  part10: Part10File,
+  job: FileJob,
+  to: Output & { name: (frame: RenderedFrame, format: string) => string },
+): Promise<void> {
+  const { renderFrames } = await import('../imaging/render.ts'); // it starts the encoder, which few runs need
+  for (const format of job.formats) {
+    const options = {
+      format,
+      quality: job.quality,
+      frames: job.frames,
+      window: job.window,
+      onFrameStart: to.onProgress,
+    };
+    for await (const frame of renderFrames(part10, options)) {
+      const path = to.name(frame, format);
+      mkdirSync(dirname(path), { recursive: true });
+      writeWhole(path, frame.bytes);
+      if (job.base64) writeWhole(`${path}.txt`, Buffer.from(Buffer.from(frame.bytes).toString('base64'), 'latin1'));
+      const { bytes: _bytes, mediaType: _mediaType, window, ...facts } = frame;
+      to.images.push({ ...facts, format, path, window });
+    }
+  }
+}
+
+/** Under its name only when whole: a reader never sees half an image. */
+function writeWhole(path: string, bytes: Uint8Array): void {
+  writeFileSync(`${path}.part`, bytes);
+  renameSync(`${path}.part`, path);
+}
+
+function withSink<Result>(path: string, work: (sink: ByteSink) => Result): Result {
+  const fd = openSync(path, 'w', 0o600);
+  try {
+    return work({
+      write: (bytes) => {
+        for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
+      },
+    });
+  } finally {
+    closeSync(fd);
+  }
+}
