@@ -124,7 +124,7 @@ async function convert(job: FileJob, output: Output): Promise<FileOutcome> {
 }
 
 async function deid(job: FileJob, options: Deid, output: Output): Promise<FileOutcome> {
-  const source = fileSource(job.path);
+  const source = inMemory(fileSource(job.path));
   try {
     const part10 = readPart10(source, { endAfterPixelData: true });
     return await deidOpened(job, { source, part10 }, options, output);
