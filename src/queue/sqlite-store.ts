@@ -300,8 +300,9 @@ export class SqliteStore implements Store {
 
   requeueAfterRestart(idempotent: (destination: string) => boolean): Promise<{ requeued: number; held: number }> {
     return this.#database.write(true, () => {
+      const requeued = requeueBusy(this.#database, idempotent, this.#audit);
       correctSchedule(this.#database, this.#schedule.nowMs());
-      return requeueBusy(this.#database, idempotent, this.#audit);
+      return requeued;
     });
   }
 

@@ -454,6 +454,8 @@ export function storeContract(name: string, open: OpenStore): void {
     clock.advance(1000);
     const claimed = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
     await store.defer([claimed[0]?.delivery.id ?? 0], clock.nowMs() + 60_000, 'DELIVERY_BUSY', undefined);
+    const [inflight] = await store.claim('cloud', { ...CLAIM, nowMs: clock.nowMs() });
+    await store.markInflight([inflight?.delivery.id ?? 0]);
     await store.close();
     clock.advance(-30 * 24 * 3_600_000);
     const again = await reopen();
