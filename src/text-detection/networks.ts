@@ -1,6 +1,6 @@
 /**
  * The two networks on ONNX Runtime, one thread each, loaded from the packages' own files: nothing is fetched. The
- * packages are optional (ADR 0009); where they are absent `loadNetworks` gives undefined.
+ * packages are optional (ADR 0013); where they are absent `loadNetworks` gives undefined.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
