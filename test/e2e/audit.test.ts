@@ -11,6 +11,7 @@ import { hashPassword } from '../../src/console/auth.ts';
 import { assertValid } from '../audit/schema.ts';
 import { buildPart10 } from '../build/data-set.ts';
 import { freePort } from '../delivery/orthanc.ts';
+import { until } from '../dimse/listener.ts';
 import { everythingUnder, type Rig, startRig } from '../support/gateway-process.ts';
 import { skipWithoutProgram } from '../support/peers.ts';
 import { rsyslog } from '../support/rsyslog.ts';
@@ -93,7 +94,7 @@ test('F27: what happens is told to the repository, through an outage and a resta
   const paths = writeInstances(join(rig.dir, 'in'));
   await send(rig, paths.slice(0, 3)); // nobody listens yet
   await rig.quiet();
-  assert.match(rig.log(), /AUDIT_SYSLOG_UNREACHABLE/);
+  await until(() => rig.log().includes('AUDIT_SYSLOG_UNREACHABLE')); // it is told on a round of its own
   await rig.kill('SIGKILL');
   await receiver.start();
   await rig.start();
