@@ -16,14 +16,18 @@ const BENCHES: Readonly<Record<string, string>> = {
   'text-detection': 'text found of text there is, alarms on clean images, time a megapixel',
   'end-to-end': 'from C-STORE to accepted by the backend, beside a Flask, pydicom and Pillow pipeline',
 };
+/** Of a seed: a date fits in. */
+const MAXIMUM = 2_147_483_647;
 const ROOT = resolve(import.meta.dirname, '../..');
 
 export const command: Command = {
   summary: 'Runs a benchmark beside its peers: interleaved rounds, medians and ratios.',
-  usage: `${Object.keys(BENCHES).join('|')} [--rounds N] [--minutes N]`,
+  usage: `${Object.keys(BENCHES).join('|')} [--rounds N] [--minutes N] [--pictures N] [--seed N]`,
   options: {
     rounds: { type: 'string', value: 'N', help: 'Rounds (default: as the benchmark says).' },
     minutes: { type: 'string', value: 'N', help: 'Minutes of `soak` (default: 30).' },
+    pictures: { type: 'string', value: 'N', help: 'Generated pictures of `text-detection` (default: 500).' },
+    seed: { type: 'string', value: 'N', help: 'Seed of the pictures of `text-detection` (default: 1).' },
     json: JSON_OPTION,
   },
   details: Object.entries(BENCHES)
@@ -35,10 +39,10 @@ export const command: Command = {
     if (BENCHES[name] === undefined) throw new UsageError(`name one of ${Object.keys(BENCHES).join(', ')}`);
     if (!existsSync(script) || !existsSync(join(ROOT, 'node_modules/dcmjs-codecs')))
       throw new UsageError('benchmarks run from a development checkout: run npm test once, it installs what they need');
-    const numbers = (['rounds', 'minutes'] as const).flatMap((option) =>
+    const numbers = (['rounds', 'minutes', 'pictures', 'seed'] as const).flatMap((option) =>
       options[option] === undefined
         ? []
-        : [`--${option}`, String(integerOption(options, option, { minimum: 1, maximum: 10_000, fallback: 3 }))],
+        : [`--${option}`, String(integerOption(options, option, { minimum: 1, maximum: MAXIMUM, fallback: 3 }))],
     );
     const child = spawn(
       process.execPath,
