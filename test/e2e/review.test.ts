@@ -130,7 +130,9 @@ test('doubtful text is held with its boxes; what a person draws is blanked and n
   const review = await rig.get<{ boxes: (typeof WRITTEN)[]; rows: number; columns: number; canBeRule: boolean }>(path);
   assert.deepEqual([review.rows, review.columns, review.canBeRule], [ROWS, COLUMNS, true]);
   assert.ok(
-    review.boxes.some((box) => box.x < WRITTEN.x + WRITTEN.width && box.x + box.width > WRITTEN.x && box.y <= WRITTEN.y),
+    review.boxes.some(
+      (box) => box.x < WRITTEN.x + WRITTEN.width && box.x + box.width > WRITTEN.x && box.y <= WRITTEN.y,
+    ),
     `none of ${review.boxes.length} boxes is at the letters`,
   );
   assert.deepEqual(await delivered(rig), []);
