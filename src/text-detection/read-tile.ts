@@ -38,26 +38,30 @@ const LINE_COLUMNS_MIN = 32;
 const LINE_COLUMNS_MAX = 1600;
 /** Grey levels of deviation from which on smoothing helps. */
 const NOISE_MAX = 6;
-/** What was smoothed has no detail that the full scale would show. */
-const SMOOTHED_SCALE = 0.7;
+/** What was smoothed has no detail that the full scale would show; 0.7 finds no more. */
+const SMOOTHED_SCALE = 0.55;
 /** Taller than this many times its width: text that runs up or down. */
 const TALL = 1.5;
 /** A tile of noise must not take minutes: so many lines are read of what the detector is sure of, and of the rest. */
 const SURE_SCORE = 0.8;
 const SURE_LINES_MAX = 256;
 const OTHER_LINES_MAX = 48;
+/** Noise is marked all over: where so many of the likeliest lines say nothing, the less likely ones are not asked. */
+const VAIN_LINES_MAX = 6;
+const LEGIBLE_CONFIDENCE_MIN = 0.5;
 
 /**
  * A noisy tile is looked at twice, as it is and smoothed: noise hides letters of ten pixels, smoothing those of six.
  * @param scale of the picture for the detector: small letters need more pixels than they have
  */
 export async function readTile(picture: Picture, scale: number, networks: Networks): Promise<TextLine[]> {
-  const lines = await readOnce(picture, scale, networks);
-  if (noiseOf(picture) <= NOISE_MAX) return lines;
-  return [...lines, ...(await readOnce(smoothed(picture), scale * SMOOTHED_SCALE, networks))];
+  if (noiseOf(picture) <= NOISE_MAX) return readOnce(picture, scale, Number.POSITIVE_INFINITY, networks);
+  const lines = await readOnce(picture, scale, VAIN_LINES_MAX, networks);
+  return [...lines, ...(await readOnce(smoothed(picture), scale * SMOOTHED_SCALE, VAIN_LINES_MAX, networks))];
 }
 
-async function readOnce(picture: Picture, scale: number, networks: Networks): Promise<TextLine[]> {
+/** @param vainMax how many lines may turn out illegible before any is legible */
+async function readOnce(picture: Picture, scale: number, vainMax: number, networks: Networks): Promise<TextLine[]> {
   const content = { width: Math.round(picture.width * scale), height: Math.round(picture.height * scale) };
   const size = { width: roundedUp(content.width), height: roundedUp(content.height) };
   const planes = networkInput(picture, content, size, DETECTOR_INPUT);
@@ -69,9 +73,12 @@ async function readOnce(picture: Picture, scale: number, networks: Networks): Pr
   const sure = marked.filter(({ score }) => score >= SURE_SCORE);
   const others = marked.filter(({ score }) => score < SURE_SCORE);
   const lines: TextLine[] = [];
+  let isLegible = false;
   for (const { score, ...box } of [...sure.slice(0, SURE_LINES_MAX), ...others.slice(0, OTHER_LINES_MAX)]) {
+    if (!isLegible && score < SURE_SCORE && lines.length >= vainMax) break;
     const { text, confidence } = await readBox(cropped(picture, box), networks);
     lines.push({ box, score, text, confidence });
+    isLegible ||= text !== '' && confidence >= LEGIBLE_CONFIDENCE_MIN;
   }
   return lines;
 }
