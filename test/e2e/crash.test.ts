@@ -3,7 +3,7 @@
  * time in the middle of it: what was acknowledged is delivered, nothing unsafe ever is, duplicates are recognised.
  */
 import assert from 'node:assert/strict';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -11,6 +11,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BAD_DAY, Campaign, IMPATIENT } from '../support/campaign.ts';
 import { type Rig, startRig } from '../support/gateway-process.ts';
+import { skipWithoutProgram } from '../support/peers.ts';
 
 const LONG = process.env['LETHE_LONG'] === '1';
 
@@ -70,10 +71,11 @@ test('a store that another process locks: waited for, then refused as transient,
   await campaign.conclude();
 });
 
-const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1';
+/** Debian puts it into a folder named after the processor. */
+const [FAKETIME = ''] = globSync('/usr/lib/*/faketime/libfaketimeMT.so.1');
 
 test('a clock that jumps an hour back, a month ahead and back again, with restarts between: nothing lost, nothing stuck', {
-  skip: existsSync(FAKETIME) ? false : 'libfaketime is not installed (Debian package faketime)',
+  skip: skipWithoutProgram('faketime'),
 }, async (t) => {
   const file = join(tmpdir(), `lethe-time-${process.pid}`);
   t.after(() => rmSync(file, { force: true }));

@@ -10,6 +10,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   chromium: 'chromium',
   curl: 'curl',
   dciodvfy: 'dicom3tools',
+  faketime: 'faketime',
   gdcmdump: 'libgdcm-tools',
   cjxl: 'libjxl-tools',
   gdcmconv: 'libgdcm-tools',
