@@ -1,8 +1,9 @@
 /** A whole gateway under load: `lethe serve` in a process of its own, a backend and senders in this one, and what can be seen of it from outside. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { StorageScu } from '../src/dimse/storage-scu.ts';
 import { buildDataSet } from '../test/build/data-set.ts';
 import { phantom } from './phantom.ts';
@@ -12,6 +13,7 @@ const CT_IMAGE_STORAGE = '1.2.840.10008.5.1.4.1.1.2';
 const EXPLICIT_LITTLE = '1.2.840.10008.1.2.1';
 const STUDY_INSTANCES = 60;
 const SERIES_INSTANCES = 30;
+const TABLES = ['instance', 'delivery', 'audit', 'ledger', 'study_patient'] as const;
 const MEGABYTE = 1024 * 1024;
 
 export interface LoadedGateway {
@@ -22,18 +24,30 @@ export interface LoadedGateway {
   end(): Promise<void>;
 }
 
-export async function startGateway(folder: string, backend: { readonly port: number }): Promise<LoadedGateway> {
+export interface LoadOptions {
+  /** So long a settled instance is known; the site's default otherwise. */
+  readonly historyDays?: number;
+}
+
+export async function startGateway(
+  folder: string,
+  backend: { readonly port: number },
+  { historyDays }: LoadOptions = {},
+): Promise<LoadedGateway> {
   const [port, http] = [await freePort(), await freePort()];
   const [config, dataDir] = [join(folder, 'lethe.yaml'), join(folder, 'data')];
   const url = `http://127.0.0.1:${backend.port}`;
   const configuration = {
     dataDir,
-    dicom: { port },
+    dicom: { port, ...(historyDays === undefined ? {} : { commitmentHours: Math.max(0.01, historyDays * 24) }) },
     http: { port: http },
     logLevel: 'warn',
     batching: { idleSeconds: 0.5 },
     limits: { minFreeDiskBytes: '200MiB', retryBaseSeconds: 0.5, retryMaxSeconds: 5 },
-    retention: { receivedMinutes: 0, preparedMinutes: 0 },
+    retention: {
+      ...{ receivedMinutes: 0, preparedMinutes: 0 },
+      ...(historyDays === undefined ? {} : { historyDays, ledgerDays: historyDays }),
+    },
     destinations: [{ name: 'cloud', type: 'image-api', url, timeoutSeconds: 5 }],
   };
   writeFileSync(config, JSON.stringify(configuration));
@@ -155,6 +169,24 @@ export async function look(gateway: LoadedGateway): Promise<Seen> {
       ['', '-wal'].reduce((sum, end) => sum + sizeOf(join(gateway.dataDir, `lethe.db${end}`)), 0) / MEGABYTE,
     owed: owedIn(await flowOf(gateway)),
   };
+}
+
+/** Rows by table, without the counters that have one row a state. */
+export function rowsOf({ dataDir }: LoadedGateway): Record<string, number> {
+  const database = new DatabaseSync(join(dataDir, 'lethe.db'), { readOnly: true });
+  try {
+    return Object.fromEntries(
+      TABLES.map((table) => [table, Number(database.prepare(`SELECT count(*) AS rows FROM ${table}`).get()?.['rows'])]),
+    );
+  } finally {
+    database.close();
+  }
+}
+
+/** Bytes of the audit that was moved out of the database. */
+export function archiveMegabytes({ dataDir }: LoadedGateway): number {
+  const folder = join(dataDir, 'audit', 'archive');
+  return existsSync(folder) ? bytesUnder(folder) / MEGABYTE : 0;
 }
 
 function bytesUnder(folder: string): number {

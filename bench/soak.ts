@@ -1,8 +1,9 @@
 /**
  * Soak: half the rate that the whole way takes (C-STORE to accepted by the backend), for minutes, with a backend that fails
  * in every way, and a look from outside every few seconds. What should be flat is compared between the first and the last
- * third: memory, open files, timers and sockets, the disk, what is owed, and how long senders wait. The database grows
- * with its history, by so many bytes an instance.
+ * third: memory, open files, timers and sockets, the disk, what is owed, the rows of each table, and how long senders wait.
+ * History is kept for a fifth of the run (a site keeps 30 days), so that the last third shows whether the tables and the
+ * file of the database have stopped growing. The audit moves to files, which are kept: by so many bytes an instance.
  *
  *   node bench/soak.ts [--minutes 30] [--json]
  */
@@ -13,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type Backend, startBackend } from '../src/backend/backend.ts';
 import {
+  archiveMegabytes,
   connect,
   deliveredIn,
   flowOf,
@@ -21,6 +23,7 @@ import {
   look,
   owedIn,
   quantile,
+  rowsOf,
   type Seen,
   startGateway,
   store,
@@ -40,7 +43,18 @@ const FAILURES = [
   { failure: { kind: 'accept-then-reset' }, share: 0.03 },
 ] as const;
 
+/** Of the run's length: what is settled is known for so long. */
+const HISTORY_SHARE = 0.2;
+const HISTORY_DAYS_MIN = 0.0005; // the least that a configuration may say
+const MINUTES_A_DAY = 24 * 60;
+
 interface Sample extends Seen {
+  readonly instanceRows: number;
+  readonly deliveryRows: number;
+  readonly auditRows: number;
+  readonly ledgerRows: number;
+  readonly studyRows: number;
+  readonly archiveMegabytes: number;
   readonly waitMsP50: number;
   readonly waitMsP99: number;
 }
@@ -78,7 +92,18 @@ class Soak {
       await Promise.race([sleep(LOOK_MS), sending]);
       const waits = this.#waits;
       this.#waits = [];
-      onSample({ ...(await look(this.#gateway)), waitMsP50: quantile(waits, 0.5), waitMsP99: quantile(waits, 0.99) });
+      const rows = rowsOf(this.#gateway);
+      onSample({
+        ...(await look(this.#gateway)),
+        instanceRows: rows['instance'] ?? 0,
+        deliveryRows: rows['delivery'] ?? 0,
+        auditRows: rows['audit'] ?? 0,
+        ledgerRows: rows['ledger'] ?? 0,
+        studyRows: rows['study_patient'] ?? 0,
+        archiveMegabytes: archiveMegabytes(this.#gateway),
+        waitMsP50: quantile(waits, 0.5),
+        waitMsP99: quantile(waits, 0.99),
+      });
     }
     await sending;
   }
@@ -106,7 +131,9 @@ class Soak {
 export async function run({ minutes, log }: { minutes: number; log(line: string): void }) {
   const folder = mkdtempSync(join(tmpdir(), 'lethe-soak-'));
   const backend: Backend = await startBackend({ host: '127.0.0.1', port: 0, dir: join(folder, 'backend') });
-  const gateway = await startGateway(folder, backend);
+  const gateway = await startGateway(folder, backend, {
+    historyDays: Math.max(HISTORY_DAYS_MIN, (minutes * HISTORY_SHARE) / MINUTES_A_DAY),
+  });
   const soak = new Soak(gateway);
   const samples: Sample[] = [];
   try {
@@ -154,6 +181,12 @@ function compared(samples: readonly Sample[]): Record<keyof Sample, { first: num
     handles: of('handles'),
     spoolMegabytes: of('spoolMegabytes'),
     databaseMegabytes: of('databaseMegabytes'),
+    instanceRows: of('instanceRows'),
+    deliveryRows: of('deliveryRows'),
+    auditRows: of('auditRows'),
+    ledgerRows: of('ledgerRows'),
+    studyRows: of('studyRows'),
+    archiveMegabytes: of('archiveMegabytes'),
     owed: of('owed'),
     waitMsP50: of('waitMsP50'),
     waitMsP99: of('waitMsP99'),

@@ -1,8 +1,10 @@
 /** `lethe audit verify`: proves the audit chain and its signed checkpoints, or names the first broken entry. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { readArchive } from '../audit/archive.ts';
 import { checkpointsPath, publicKeyPath, readCheckpoints, readPublicKeys } from '../audit/checkpoint.ts';
 import { type Verdict, verifyAudit } from '../audit/verify.ts';
+import type { Store } from '../queue/store.ts';
 import { CONFIG_OPTION, type Command, EXIT, JSON_OPTION, textOption, UsageError } from './command.ts';
 import { withStore } from './offline.ts';
 
@@ -20,19 +22,26 @@ them anew. dataDir/audit/checkpoints.jsonl and dataDir/keys/audit-signing.pub.pe
   async run(invocation) {
     const { terminal, positionals, options, cwd } = invocation;
     if (positionals[0] !== 'verify') throw new UsageError('audit takes verify');
-    const verdict = await withStore(invocation, (store, dataDir) => {
+    const verdict = await withStore(invocation, async (store, dataDir) => {
       const path = (name: string, own: string) => {
         const given = textOption(options, name);
         return given === undefined ? own : resolve(cwd, given);
       };
       const keys = path('public-key', publicKeyPath(dataDir));
       const checkpoints = readCheckpoints(path('checkpoints', checkpointsPath(dataDir)));
-      return verifyAudit(store.auditEntries(), checkpoints, existsSync(keys) ? readPublicKeys(keys) : []);
+      return verifyAudit(wholeChain(store, dataDir), checkpoints, existsSync(keys) ? readPublicKeys(keys) : []);
     });
     terminal.out(terminal.json ? JSON.stringify(verdict) : words(verdict));
     return verdict.whole ? EXIT.success : EXIT.failure;
   },
 };
+
+/** What was moved to files, then what is in the database. */
+async function* wholeChain(store: Store, dataDir: string): ReturnType<typeof readArchive> {
+  const { sequence } = await store.archivedAudit();
+  yield* readArchive(dataDir, sequence);
+  yield* store.auditEntries(sequence);
+}
 
 function words(verdict: Verdict): string {
   if (verdict.whole)

@@ -209,6 +209,8 @@ function checkPolicies(configuration: Configuration, path: string, placeOf: Load
     refuse('http.users', 'a console beyond loopback needs users');
   if (configuration.store !== 'sqlite') refuse('store', 'only sqlite is available in this version');
   if (configuration.objects !== 'local') refuse('objects', 'only local is available in this version');
+  if (dicom.commitment !== 'off' && configuration.retention.historyDays * 24 < dicom.commitmentHours)
+    refuse('retention.historyDays', 'shorter than dicom.commitmentHours: a commitment could not be answered');
   const names = new Set<string>();
   for (const { name } of configuration.destinations ?? []) {
     if (names.has(name)) refuse('destinations', `two destinations are called ${name}`);

@@ -236,6 +236,26 @@ const Retention = Type.Object(
       default: 60,
       description: 'De-identified output is erased this long after the last delivery settled.',
     }),
+    historyDays: Type.Number({
+      minimum: 0.0005,
+      maximum: 3650,
+      default: 30,
+      description:
+        'So long a settled instance is known after its bytes went: a repetition is recognised, its commitment and its history are answered. Then its row goes, the ledger keeps its number and the audit moves to files. Not less than dicom.commitmentHours.',
+    }),
+    historyInstances: Type.Integer({
+      minimum: 1000,
+      maximum: 100_000_000,
+      default: 1_000_000,
+      description:
+        'More settled instances than this are not known, the oldest go first, but none before dicom.commitmentHours: a database of a few GB at most.',
+    }),
+    ledgerDays: Type.Number({
+      minimum: 0.0005,
+      maximum: 36500,
+      default: 3650,
+      description: 'So long a study has a ledger line of its own; then it is added to one line of its source.',
+    }),
   },
   section,
 );

@@ -146,8 +146,9 @@ export const Ledger = objectOf<LedgerLine>(
     held: Count,
     discarded: Count,
     onTheWay: Count,
+    earlierStudies: Type.Optional(Count),
   },
-  'received = delivered + held + discarded + onTheWay. The Study Instance UID is the sender’s own.',
+  'received = delivered + held + discarded + onTheWay. The Study Instance UID is the sender’s own. `earlierStudies`: the line adds up so many studies that are too old for lines of their own.',
 );
 
 export const Explained = objectOf<ExplainLine>({

@@ -11,13 +11,20 @@ const TIME_CHARACTERS = 10;
 const CHANCE_CHARACTERS = 16;
 
 export function newInstanceId(clock: Clock, random: Random): InstanceId {
-  let time = clock.nowMs();
-  let text = '';
-  for (let index = 0; index < TIME_CHARACTERS; index++) {
-    text = ALPHABET.charAt(time % 32) + text;
-    time = Math.floor(time / 32);
-  }
+  let text = timeText(clock.nowMs());
   for (const byte of random.bytes(CHANCE_CHARACTERS)) text += ALPHABET.charAt(byte & 31);
+  return text;
+}
+
+/** Sorts behind every identifier made before `timeMs` and before all others. */
+export function newestIdBefore(timeMs: number): InstanceId {
+  return timeText(Math.max(0, timeMs));
+}
+
+function timeText(timeMs: number): string {
+  let text = '';
+  for (let time = Math.floor(timeMs); text.length < TIME_CHARACTERS; time = Math.floor(time / 32))
+    text = ALPHABET.charAt(time % 32) + text;
   return text;
 }
 

@@ -28,6 +28,7 @@ import { destinationOf, dispatchOptionsOf, renderingOf, takerOf } from './destin
 import { type DispatchDeps, Dispatcher } from './dispatch.ts';
 import { FlowObserver } from './flow-observer.ts';
 import { FolderSource } from './folder-source.ts';
+import { History, type HistoryDeps } from './history.ts';
 import { compileRules } from './inspect.ts';
 import { defaultKeyPath, loadOrMakeKey } from './keys.ts';
 import { listenerEvents } from './listener-events.ts';
@@ -57,6 +58,8 @@ export interface GatewayOptions {
 
 const WORKER_HEAP_MEGABYTES = 512; // outside of pixel buffers, which are not on the heap
 const RETENTION_POLL_MS = 2000;
+const HISTORY_POLL_MS = 10_000;
+const DAY_MS = 86_400_000;
 const STOP_GRACE_MS = 20_000; // of the 30 s that a service manager grants
 
 export class Gateway {
@@ -83,7 +86,7 @@ export class Gateway {
       idempotent: (name) => parts.dispatchers.get(name)?.destination.idempotent ?? false,
       otherContent: configuration.dicom.duplicates === 'keep' ? 'keep' : 'hold',
     });
-    for (const part of [parts.prepare, parts.retention, ...parts.dispatchers.values()]) part.start();
+    for (const part of [parts.prepare, parts.retention, parts.history, ...parts.dispatchers.values()]) part.start();
     for (const folder of parts.folders) await folder.start();
     const scp = configuration.dicom.enabled ? await listen(options, parts, options.logger) : undefined;
     await parts.commitment?.start();
@@ -139,7 +142,7 @@ export class Gateway {
     await prepared;
     clearTimeout(patience);
     await Promise.all([...parts.dispatchers.values()].map((dispatcher) => dispatcher.stop(STOP_GRACE_MS / 2)));
-    await parts.retention.stop();
+    await Promise.all([parts.retention.stop(), parts.history.stop()]);
     await parts.pool.close();
     const { received, deliveries } = await parts.store.counts();
     const owed = Object.values(deliveries).reduce(
@@ -162,6 +165,7 @@ interface Parts {
   readonly pool: WorkerPool<ProcessJob, ProcessOutcome>;
   readonly prepare: PrepareLoop;
   readonly retention: Retention;
+  readonly history: History;
   readonly dispatchers: ReadonlyMap<string, Dispatcher>;
   readonly folders: readonly FolderSource[];
   readonly metrics: Metrics;
@@ -218,6 +222,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
   });
   const receiver = openReceiver(configuration, { spool, store, logger, observer, prepare });
   const retention = openRetention(configuration, { store, spool, clock: schedule, logger });
+  const history = openHistory(configuration, { store, clock: schedule, logger, auditUnsent: () => audit.unsent() });
   const folders = openFolders(configuration, { receiver, clock: systemClock, logger });
   const commitment = openCommitment(configuration, store, logger);
   const parts: Parts = {
@@ -230,6 +235,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
       pool,
       prepare,
       retention,
+      history,
       dispatchers,
       folders,
       metrics,
@@ -258,6 +264,18 @@ function openRetention(
   const receivedMs = retention.receivedMinutes * 60_000;
   const preparedMs = retention.preparedMinutes * 60_000;
   return new Retention({ receivedMs, preparedMs, pollMs: RETENTION_POLL_MS }, deps);
+}
+
+function openHistory({ dataDir, retention, dicom }: Configuration, deps: HistoryDeps): History {
+  const options = {
+    dataDir,
+    knownMs: retention.historyDays * DAY_MS,
+    knownMsMin: dicom.commitment === 'off' ? 0 : (dicom.commitmentHours / 24) * DAY_MS,
+    instancesMax: retention.historyInstances,
+    linesMs: retention.ledgerDays * DAY_MS,
+    pollMs: HISTORY_POLL_MS,
+  };
+  return new History(options, deps);
 }
 
 function openFolders(

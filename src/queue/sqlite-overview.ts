@@ -1,5 +1,5 @@
 /** What people look at: counts, the ledger, lists. Reads only; called by the store. */
-import type { SqliteDatabase } from './sqlite-database.ts';
+import type { Row, SqliteDatabase } from './sqlite-database.ts';
 import { columns, INSTANCE_COLUMNS, instanceOf, number, text } from './sqlite-rows.ts';
 import type { DeliveryState, FlowCounts, InstanceRow, InstanceState, LedgerLine, ListOptions } from './store.ts';
 
@@ -36,7 +36,10 @@ export function readCounts(database: SqliteDatabase): FlowCounts {
   };
 }
 
-/** A line a customer, source and study, newest first, as triggers keep it; each instance has exactly one fate. */
+/**
+ * A line a customer, source and study, newest first, as triggers keep it; each instance has exactly one fate. Then one a
+ * customer and source for the studies of earlier years together.
+ */
 export function readLedger(database: SqliteDatabase, options: { customer?: string; limit: number }): LedgerLine[] {
   const columns = 'customer, source_name, study_instance_uid, received, delivered, held, discarded, way';
   const rows =
@@ -47,7 +50,20 @@ export function readLedger(database: SqliteDatabase, options: { customer?: strin
           options.customer,
           options.limit,
         );
-  return rows.map((row) => ({
+  return [...rows.map(lineOf), ...earlierLines(database, options.customer, options.limit - rows.length)];
+}
+
+function earlierLines(database: SqliteDatabase, customer: string | undefined, limit: number): LedgerLine[] {
+  const columns = 'customer, source_name, studies, received, delivered, discarded';
+  const rows =
+    customer === undefined
+      ? database.all(`SELECT ${columns} FROM ledger_earlier LIMIT ?`, limit)
+      : database.all(`SELECT ${columns} FROM ledger_earlier WHERE customer = ? LIMIT ?`, customer, limit);
+  return rows.map((row) => ({ ...lineOf(row), earlierStudies: number(row, 'studies') }));
+}
+
+function lineOf(row: Row): LedgerLine {
+  return {
     customer: text(row, 'customer'),
     sourceName: text(row, 'source_name'),
     studyInstanceUid: text(row, 'study_instance_uid') === '' ? undefined : text(row, 'study_instance_uid'),
@@ -56,7 +72,7 @@ export function readLedger(database: SqliteDatabase, options: { customer?: strin
     held: number(row, 'held'),
     discarded: number(row, 'discarded'),
     onTheWay: number(row, 'way'),
-  }));
+  };
 }
 
 /** The states as literals, because SQLite uses a partial index only where its condition is written out. */

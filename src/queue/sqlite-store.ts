@@ -14,7 +14,9 @@ import type { Relocation, SpooledInstance } from './spool.ts';
 import { acceptInstance } from './sqlite-accept.ts';
 import { auditHead, readAudit } from './sqlite-audit.ts';
 import { claimDeliveries } from './sqlite-claim.ts';
+import { owedCommitments, rememberCommitment, settleCommitment } from './sqlite-commitment.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
+import { archivedAudit, dropArchived, noteArchived, pruneHistory, SEEN_AGAIN_MS } from './sqlite-history.ts';
 import { listInstances, readCounts, readLedger } from './sqlite-overview.ts';
 import { owe } from './sqlite-owe.ts';
 import {
@@ -33,6 +35,7 @@ import type {
   DeliveryRow,
   DeliveryState,
   FlowCounts,
+  HistoryLimits,
   InstanceRow,
   InstanceState,
   LedgerLine,
@@ -40,6 +43,7 @@ import type {
   OtherContent,
   PrepareDecision,
   PreparedOutput,
+  Pruned,
   Store,
 } from './store.ts';
 
@@ -200,10 +204,12 @@ export class SqliteStore implements Store {
   bindStudyToPatient(customer: string, studyKey: string, patientKey: string): Promise<boolean> {
     return this.#database.write(false, () => {
       this.#database.run(
-        'INSERT INTO study_patient VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+        `INSERT INTO study_patient VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET seen_at_ms = excluded.seen_at_ms
+           WHERE seen_at_ms < excluded.seen_at_ms - ${SEEN_AGAIN_MS}`,
         customer,
         studyKey,
         patientKey,
+        this.#schedule.nowMs(),
       );
       const row = this.#database.first(
         'SELECT patient_key FROM study_patient WHERE customer = ? AND study_key = ?',
@@ -375,37 +381,37 @@ export class SqliteStore implements Store {
       }
     });
   }
+
   rememberCommitment(peer: string, transactionUid: string, request: string): Promise<string | undefined> {
-    return this.#database.write(true, () => {
-      const earlier = this.#database.first(
-        'SELECT request FROM commitment WHERE peer = ? AND transaction_uid = ?',
-        peer,
-        transactionUid,
-      );
-      if (earlier !== undefined) return text(earlier, 'request');
-      const nowMs = this.#clock.nowMs();
-      this.#database.run('INSERT INTO commitment VALUES (?, ?, ?, ?, NULL)', peer, transactionUid, request, nowMs);
-      this.#audit('commitment.requested', '', peer);
-      return undefined;
-    });
+    const asked = { peer, transactionUid, request, nowMs: this.#clock.nowMs() };
+    return this.#database.write(true, () => rememberCommitment(this.#database, asked, this.#audit));
   }
 
   settleCommitment(peer: string, transactionUid: string, outcome: string): Promise<void> {
-    return this.#database.write(true, () => {
-      this.#database.run(
-        'UPDATE commitment SET outcome = ? WHERE peer = ? AND transaction_uid = ?',
-        outcome,
-        peer,
-        transactionUid,
-      );
-      this.#audit('commitment.settled', '', `${peer} ${outcome}`);
-    });
+    return this.#database.write(true, () =>
+      settleCommitment(this.#database, { peer, transactionUid, outcome }, this.#audit),
+    );
   }
 
   async owedCommitments(): Promise<string[]> {
-    return this.#database
-      .all('SELECT request FROM commitment WHERE outcome IS NULL ORDER BY asked_at_ms')
-      .map((row) => text(row, 'request'));
+    return owedCommitments(this.#database);
+  }
+
+  /** Not flushed by itself: what comes back after a power cut is pruned again. */
+  prune(limits: HistoryLimits): Promise<Pruned> {
+    return this.#database.write(false, () => pruneHistory(this.#database, limits, this.#audit));
+  }
+
+  async archivedAudit(): Promise<{ sequence: number; hash: string }> {
+    return archivedAudit(this.#database);
+  }
+
+  noteArchived(through: { readonly sequence: number; readonly hash: string }): Promise<void> {
+    return this.#database.write(true, () => noteArchived(this.#database, through));
+  }
+
+  dropArchived(limit: number): Promise<number> {
+    return this.#database.write(false, () => dropArchived(this.#database, limit));
   }
 
   async counts(): Promise<FlowCounts> {
@@ -436,8 +442,8 @@ export class SqliteStore implements Store {
     return this.#database.write(true, () => this.#audit(event, id ?? '', detail));
   }
 
-  auditEntries(after = 0): AsyncIterable<AuditEntry & { readonly hash: string }> {
-    return readAudit(this.#database, after);
+  auditEntries(after?: number): AsyncIterable<AuditEntry & { readonly hash: string }> {
+    return readAudit(this.#database, after ?? archivedAudit(this.#database).sequence);
   }
 
   async auditHead(): Promise<{ sequence: number; hash: string } | undefined> {

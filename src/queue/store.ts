@@ -123,6 +123,25 @@ export interface FlowCounts {
   readonly deliveries: Readonly<Record<string, Readonly<Record<DeliveryState, number>>>>;
 }
 
+/** What history may stay, and how much of it goes in one step. */
+export interface HistoryLimits {
+  /** Instances settled by then go, and what is known of studies seen last before then. */
+  readonly settledBeforeMs: number;
+  /** More than `instancesMax` rows: those settled by then go too, oldest first; never later ones. */
+  readonly settledBeforeMsAtLeast: number;
+  readonly instancesMax: number;
+  /** Ledger lines of studies whose newest instance came before are added up. */
+  readonly linesBeforeMs: number;
+  /** Of each kind: bounds the transaction. */
+  readonly rowsMax: number;
+}
+
+export interface Pruned {
+  readonly instances: number;
+  readonly studies: number;
+  readonly lines: number;
+}
+
 /** One line of the ledger: received = delivered + held + discarded + onTheWay, always. */
 export interface LedgerLine {
   readonly customer: string;
@@ -134,6 +153,8 @@ export interface LedgerLine {
   readonly held: number;
   readonly discarded: number;
   readonly onTheWay: number;
+  /** Of the line that sums up a source's studies too old for lines of their own: how many. */
+  readonly earlierStudies?: number;
 }
 
 export interface Store {
@@ -216,6 +237,19 @@ export interface Store {
   /** Requests not settled, oldest first. */
   owedCommitments(): Promise<string[]>;
 
+  /**
+   * Forgets settled instances whose bytes are erased, in one bounded step. The ledger and the counts keep their numbers;
+   * the audit keeps what it says of them. What comes again after that is new.
+   */
+  prune(limits: HistoryLimits): Promise<Pruned>;
+  /** The last audit entry that was moved to the archive; sequence 0 while none was. */
+  archivedAudit(): Promise<{ readonly sequence: number; readonly hash: string }>;
+  /** All entries up to this one are on the medium elsewhere. No change where it is not an entry, or the last one. Flushed. */
+  noteArchived(through: { readonly sequence: number; readonly hash: string }): Promise<void>;
+  /** Removes entries that are in the archive, oldest first; answers how many. */
+  dropArchived(limit: number): Promise<number>;
+
+  /** Since ever: what was pruned is still counted. */
   counts(): Promise<FlowCounts>;
   ledger(options: { customer?: string; limit: number }): Promise<LedgerLine[]>;
   list(options: ListOptions): Promise<InstanceRow[]>;
@@ -224,7 +258,10 @@ export interface Store {
   history(id: InstanceId): Promise<{ atMs: number; event: string; detail: string }[]>;
   /** An audit entry about something that is no transition of an instance (an operator looked, the gateway started). */
   note(event: string, detail: string, id?: InstanceId): Promise<void>;
-  /** The chain with its hashes, oldest first, from behind `after` (default: all), for export and verification. */
+  /**
+   * The chain with its hashes, oldest first, from behind `after` (default: all that is not in the archive), for export and
+   * verification.
+   */
   auditEntries(after?: number): AsyncIterable<AuditEntry & { readonly hash: string }>;
   /** Its last entry; undefined while there is none. */
   auditHead(): Promise<{ readonly sequence: number; readonly hash: string } | undefined>;

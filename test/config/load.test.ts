@@ -93,6 +93,18 @@ test('listening beyond loopback without a peer policy or users is refused', (t) 
   assert.equal(load('dicom: { host: 0.0.0.0, peers: any }').configuration.dicom.peers, 'any');
 });
 
+test('history that is shorter than commitments may take is refused', (t) => {
+  const cwd = folder(t);
+  const load = (text: string) => {
+    writeFileSync(join(cwd, 'lethe.yaml'), text);
+    return loadConfiguration({ cwd, env: {} });
+  };
+  const dicom = 'dicom: { commitmentHours: 48';
+  assert.throws(() => load(`${dicom} }\nretention: { historyDays: 1 }`), /historyDays/);
+  load(`${dicom} }\nretention: { historyDays: 2 }`);
+  load(`${dicom}, commitment: off }\nretention: { historyDays: 1 }`);
+});
+
 test('two destinations of one name, and a rule that routes to none, are refused', (t) => {
   const cwd = folder(t);
   const destination = '{ name: a, type: folder, path: out }';

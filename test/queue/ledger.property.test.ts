@@ -32,6 +32,7 @@ const step = fc.record({
       'restart',
       'prepareAgain',
       'erase',
+      'prune',
       'hasten',
     ],
   ),
@@ -46,6 +47,8 @@ interface Modelled {
   /** Destinations that took it. */
   readonly taken: Set<string>;
   discarded: boolean;
+  /** What it had come to when its row went. */
+  forgotten: string | undefined;
 }
 
 class World {
@@ -67,12 +70,14 @@ class World {
     const one = this.instances[pick % Math.max(1, this.instances.length)];
     const delivery = this.#claimed[pick % Math.max(1, this.#claimed.length)];
     if (what === 'accept') return this.#accept(pick);
-    if (what === 'again' && this.#last !== undefined) await store.accept({ ...this.#last, location: 'x:1' }, undefined);
+    if (what === 'again' && this.#last !== undefined && !this.#isForgotten(this.#last.record.id))
+      await store.accept({ ...this.#last, location: 'x:1' }, undefined);
     if (what === 'claim') return this.#claim(pick);
     if (what === 'restart') return this.#restart(two);
+    if (what === 'prune') return this.#prune();
     if (what === 'hasten') return store.hasten('cloud');
     if (what === 'erase') return this.#erase(two ? 'received' : 'prepared');
-    if (one !== undefined) await this.#onInstance({ what, pick, two }, one);
+    if (one !== undefined && one.forgotten === undefined) await this.#onInstance({ what, pick, two }, one);
     if (delivery !== undefined) await this.#onDelivery(what, delivery);
   }
 
@@ -84,7 +89,7 @@ class World {
     this.#last = one;
     await this.store.accept(one, study);
     const line = `${one.record.sourceName} ${study ?? ''}`;
-    this.instances.push({ id: one.record.id, line, taken: new Set(), discarded: false });
+    this.instances.push({ id: one.record.id, line, taken: new Set(), discarded: false, forgotten: undefined });
   }
 
   async #onInstance({ what, pick, two }: Step, one: Modelled): Promise<void> {
@@ -144,6 +149,30 @@ class World {
     );
   }
 
+  #isForgotten(id: string): boolean {
+    return this.instances.some((one) => one.id === id && one.forgotten !== undefined);
+  }
+
+  /** All that may go, which is what nothing is owed of and whose bytes are gone. */
+  async #prune(): Promise<void> {
+    const rows = new Map<string, InstanceRow | undefined>();
+    const fates = new Map<string, string>();
+    for (const one of this.instances) {
+      rows.set(one.id, await this.store.instance(one.id));
+      fates.set(one.id, await this.#fateOf(one));
+    }
+    const now = this.clock.nowMs();
+    const limits = { settledBeforeMs: now, settledBeforeMsAtLeast: now, instancesMax: 100, linesBeforeMs: 0 };
+    await this.store.prune({ ...limits, rowsMax: 100 });
+    for (const one of this.instances) {
+      const row = rows.get(one.id);
+      if (row === undefined || (await this.store.instance(one.id)) !== undefined) continue;
+      one.forgotten = fates.get(one.id);
+      assert.ok(one.forgotten === 'delivered' || one.forgotten === 'discarded', 'what is owed is never forgotten');
+      assert.equal(row.location ?? row.prepared, undefined, 'nor what has bytes');
+    }
+  }
+
   async check(): Promise<void> {
     const lines = await this.store.ledger({ limit: 100 });
     const expected = new Map<string, Record<string, number>>();
@@ -160,6 +189,7 @@ class World {
   }
 
   async #fateOf(model: Modelled): Promise<string> {
+    if (model.forgotten !== undefined) return model.forgotten;
     const row = await this.store.instance(model.id);
     assert.ok(row !== undefined);
     const deliveries = await this.store.deliveriesOf(model.id);

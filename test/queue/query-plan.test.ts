@@ -41,13 +41,22 @@ const OPERATIONS: Readonly<Record<string, (store: Store) => Promise<unknown>>> =
   'list deferred deliveries': (store) => store.list({ deliveryState: 'deferred', limit: 20 }),
   unsettled: (store) => store.unsettled('prepared', 100, '01'),
   requeueAfterRestart: (store) => store.requeueAfterRestart(() => true),
+  prune: (store) =>
+    store.prune({ settledBeforeMs: 1, settledBeforeMsAtLeast: 1, instancesMax: 0, linesBeforeMs: 1, rowsMax: 10 }),
+  archivedAudit: (store) => store.archivedAudit(),
+  dropArchived: (store) => store.dropArchived(10),
   hasten: (store) => store.hasten('cloud'),
   owedCommitments: (store) => store.owedCommitments(),
 };
 
 /** Scans that end early or see little: nearly every row is prepared, counters are few, an order is followed up to its limit. */
 const BOUNDED: Readonly<Record<string, RegExp>> = {
-  ledger: /^SCAN ledger USING INDEX ledger_newest$/,
+  // A line a source.
+  ledger: /^SCAN (ledger USING INDEX ledger_newest|ledger_earlier)$/,
+  // One row, counters, and the end of a table.
+  archivedAudit: /^SCAN history$/,
+  dropArchived: /^SCAN history$/,
+  prune: /^SCAN (history|instance_count|delivery|instance)$/,
   counts: /^SCAN (instance|delivery)_count$/,
   'list prepared': /^SCAN instance$/,
   takeReceived: /^SCAN instance USING INDEX instance_to_process$/,

@@ -20,6 +20,8 @@ CREATE INDEX instance_erase_prepared ON instance (settled_at_ms) WHERE settled_a
 
 CREATE INDEX instance_erase_received ON instance (settled_at_ms) WHERE settled_at_ms IS NOT NULL AND location IS NOT NULL;
 
+CREATE INDEX instance_history ON instance (settled_at_ms) WHERE settled_at_ms IS NOT NULL AND location IS NULL AND prepared_location IS NULL;
+
 CREATE INDEX instance_to_process ON instance (urgent DESC, id) WHERE state = 'received';
 
 CREATE INDEX instance_unsettled ON instance (state, id) WHERE settled_at_ms IS NULL;
@@ -27,6 +29,8 @@ CREATE INDEX instance_unsettled ON instance (state, id) WHERE settled_at_ms IS N
 CREATE INDEX ledger_newest ON ledger (newest);
 
 CREATE INDEX ledger_of_customer ON ledger (customer, newest);
+
+CREATE INDEX study_patient_seen ON study_patient (seen_at_ms);
 
 CREATE TABLE audit (
   sequence INTEGER PRIMARY KEY,
@@ -65,6 +69,15 @@ CREATE TABLE delivery (
 ) STRICT;
 
 CREATE TABLE delivery_count (destination TEXT, state TEXT, number INTEGER NOT NULL, PRIMARY KEY (destination, state)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE history (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  -- Instances whose rows went; the counters of states go on counting them.
+  pruned INTEGER NOT NULL,
+  -- Number and hash of the last audit entry that is in the archive; 0 at first.
+  archived INTEGER NOT NULL,
+  archived_hash TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE instance (
   id TEXT PRIMARY KEY,
@@ -114,16 +127,33 @@ CREATE TABLE ledger (
   CHECK (received = delivered + held + discarded + way)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE ledger_earlier (
+  customer TEXT NOT NULL,
+  source_name TEXT NOT NULL,
+  studies INTEGER NOT NULL,
+  received INTEGER NOT NULL,
+  delivered INTEGER NOT NULL,
+  discarded INTEGER NOT NULL,
+  PRIMARY KEY (customer, source_name),
+  CHECK (received = delivered + discarded)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE study_patient (
   customer TEXT NOT NULL,
   study_key TEXT NOT NULL,
-  patient_key TEXT NOT NULL,
+  patient_key TEXT NOT NULL, seen_at_ms INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (customer, study_key)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TRIGGER archive_never_shrinks BEFORE UPDATE OF archived ON history WHEN new.archived < old.archived BEGIN
+  SELECT RAISE(ABORT, 'the audit is append-only');
+END;
+
 CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 
-CREATE TRIGGER audit_never_shrinks BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_never_shrinks BEFORE DELETE ON audit WHEN old.sequence > (SELECT archived FROM history) BEGIN
+  SELECT RAISE(ABORT, 'the audit is append-only');
+END;
 
 CREATE TRIGGER delivery_began_held AFTER INSERT ON delivery WHEN new.state IN ('held', 'rejected') BEGIN
   UPDATE instance SET held_deliveries = held_deliveries + 1 WHERE id = new.instance;
@@ -143,6 +173,8 @@ CREATE TRIGGER delivery_moved AFTER UPDATE OF state ON delivery WHEN old.state <
   UPDATE delivery_count SET number = number - 1 WHERE destination = old.destination AND state = old.state;
   INSERT INTO delivery_count VALUES (new.destination, new.state, 1) ON CONFLICT (destination, state) DO UPDATE SET number = number + 1;
 END;
+
+CREATE TRIGGER history_stays BEFORE DELETE ON history BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 
 CREATE TRIGGER instance_counted AFTER INSERT ON instance BEGIN
   INSERT INTO instance_count VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET number = number + 1;
