@@ -222,7 +222,6 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
   });
   const receiver = openReceiver(configuration, { spool, store, logger, observer, prepare });
   const retention = openRetention(configuration, { store, spool, clock: schedule, logger });
-  const history = openHistory(configuration, { store, clock: schedule, logger, auditUnsent: () => audit.unsent() });
   const folders = openFolders(configuration, { receiver, clock: systemClock, logger });
   const commitment = openCommitment(configuration, store, logger);
   const parts: Parts = {
@@ -235,7 +234,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
       pool,
       prepare,
       retention,
-      history,
+      history: openHistory(configuration, { store, clock: schedule, logger, auditUnsent: () => audit.unsent() }),
       dispatchers,
       folders,
       metrics,
