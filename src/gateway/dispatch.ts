@@ -122,13 +122,15 @@ export class Dispatcher {
     // Kept before anything is awaited: another lane must not send a second probe meanwhile.
     const before = this.#breaker;
     this.#breaker = state;
-    const claimed = await store.claim(this.destination.name, { ...this.#options.batching, nowMs });
-    if (claimed.length === 0) {
+    try {
+      const claimed = await store.claim(this.destination.name, { ...this.#options.batching, nowMs });
+      if (claimed.length === 0) return await this.#idleMs(nowMs);
+      await this.#deliver(claimed);
+      return 0;
+    } finally {
+      // Nothing went out after all, so nothing was learned: the next turn may probe.
       if (this.#breaker === state) this.#breaker = before;
-      return this.#idleMs(nowMs);
     }
-    await this.#deliver(claimed);
-    return 0;
   }
 
   async #idleMs(nowMs: number): Promise<number> {

@@ -9,16 +9,16 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock, systemRandom } from '../../src/core/clock.ts';
-import type { ErrorCode } from '../../src/core/errors.ts';
+import { type Clock, systemClock, systemRandom } from '../../src/core/clock.ts';
+import { type ErrorCode, LetheError } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../../src/delivery/destination.ts';
 import { imageApiDestination } from '../../src/delivery/image-api/image-api.ts';
-import { Dispatcher, type DispatchOptions } from '../../src/gateway/dispatch.ts';
+import { type DispatchDeps, Dispatcher, type DispatchOptions } from '../../src/gateway/dispatch.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { deliverable } from '../delivery/deliverable.ts';
 import { scriptedServer } from '../delivery/scripted-server.ts';
-import { output, spooled } from '../queue/store.contract.ts';
+import { output, spooled, testClock } from '../queue/store.contract.ts';
 
 const DELIVERED: DeliveryOutcome = { kind: 'delivered', receipt: 'ok' };
 const OPTIONS: DispatchOptions = {
@@ -66,11 +66,13 @@ class World {
   readonly path: string;
   store: SqliteStore;
   readonly #running: Dispatcher[] = [];
+  readonly #clock: Clock;
 
-  constructor(t: TestContext) {
+  constructor(t: TestContext, clock: Clock = systemClock) {
+    this.#clock = clock;
     const dir = mkdtempSync(join(tmpdir(), 'lethe-dispatch-'));
     this.path = join(dir, 'lethe.db');
-    this.store = new SqliteStore(this.path, systemClock);
+    this.store = new SqliteStore(this.path, clock);
     t.after(async () => {
       for (const dispatcher of this.#running) await dispatcher.stop(0);
       await this.store.close();
@@ -89,17 +91,22 @@ class World {
     return ids;
   }
 
-  start(destination: Destination, options: Partial<DispatchOptions> = {}): Dispatcher {
+  start(
+    destination: Destination,
+    options: Partial<DispatchOptions> = {},
+    deps: Partial<DispatchDeps> = {},
+  ): Dispatcher {
     const dispatcher = new Dispatcher(
       destination,
       { ...OPTIONS, ...options },
       {
         store: this.store,
-        clock: systemClock,
+        clock: this.#clock,
         random: systemRandom,
         logger: silentLogger,
         deliverable: ({ instance }) => deliverable({ id: instance.id, sopInstanceUid: `1.2.${instance.id.slice(-6)}` }),
         onOutcome: () => undefined,
+        ...deps,
       },
     );
     this.#running.push(dispatcher);
@@ -210,6 +217,79 @@ test('a destination that is down sees single probes, costs no budget, and gets e
   const lanes = 3 * OPTIONS.batching.maxInstances;
   for (const [index, id] of arrived.entries())
     assert.ok(Math.abs(arrived.toSorted().indexOf(id) - index) <= lanes, 'oldest first, as far as lanes allow');
+});
+
+/** A circuit that has opened: three lanes, three failures, and nothing on its way. */
+async function opened(t: TestContext, deps: Partial<DispatchDeps> = {}) {
+  const clock = testClock();
+  const world = new World(t, clock);
+  await world.owe(12, 'a');
+  const destination = new Scripted();
+  destination.answer = (ids) => ids.map(() => failed('DELIVERY_UNREACHABLE'));
+  const dispatcher = world.start(destination, { lanes: 3 }, deps);
+  await until(() => dispatcher.breaker === 'open');
+  await world.until({ deferred: 12 });
+  const sent = () => destination.batches.length;
+  /** All lanes have looked at what there is to do. */
+  const look = async () => {
+    dispatcher.wake();
+    await sleep(30);
+  };
+  return { clock, world, destination, dispatcher, sent, look };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (const endMs = performance.now() + WAIT_MS; performance.now() < endMs; await sleep(5)) if (condition()) return;
+  assert.fail('never so');
+}
+
+test('an open circuit sends one probe after its pause, however many lanes wait; what comes of it decides', async (t) => {
+  const { clock, world, destination, dispatcher, sent, look } = await opened(t);
+  const before = sent();
+  await look();
+  assert.equal(sent(), before, 'nothing goes out during the pause');
+
+  const answers: ((outcome: DeliveryOutcome) => void)[] = [];
+  destination.answer = async (ids) => {
+    const outcome = await new Promise<DeliveryOutcome>((resolve) => answers.push(resolve));
+    return ids.map(() => outcome);
+  };
+  clock.advance(OPTIONS.breaker.pauseMs);
+  await look();
+  await until(() => sent() === before + 1);
+  await look();
+  assert.deepEqual([sent(), dispatcher.breaker], [before + 1, 'half-open'], 'the others wait for its outcome');
+
+  answers.shift()?.(failed('DELIVERY_UNREACHABLE'));
+  await until(() => dispatcher.breaker === 'open');
+  clock.advance(OPTIONS.breaker.pauseMs / 2 - 1); // half of the first pause is over; the second is longer than that
+  await look();
+  assert.equal(sent(), before + 1);
+
+  destination.answer = (ids) => ids.map(() => DELIVERED);
+  clock.advance(OPTIONS.breaker.pauseMaxMs);
+  dispatcher.wake();
+  await until(() => dispatcher.breaker === 'closed');
+  await world.until({ delivered: 12 });
+});
+
+test('a probe that never went out leaves the circuit to the next one', async (t) => {
+  let isBroken = false;
+  const broken: string[] = [];
+  const { clock, world, destination, dispatcher } = await opened(t, {
+    deliverable: ({ instance: { id } }) => {
+      if (!isBroken || broken.length === OPTIONS.batching.maxInstances)
+        return deliverable({ id, sopInstanceUid: `1.2.${id.slice(-6)}` });
+      broken.push(id);
+      throw new LetheError('SPOOL_CORRUPT', { what: 'member' });
+    },
+  });
+  isBroken = true;
+  destination.answer = (ids) => ids.map(() => DELIVERED);
+  clock.advance(OPTIONS.breaker.pauseMs);
+  dispatcher.wake();
+  await world.until({ delivered: 8, held: 4 });
+  assert.equal(dispatcher.breaker, 'closed');
 });
 
 test('a restart in the middle of a study goes on where it was, and what was on its way is sent again', async (t) => {
