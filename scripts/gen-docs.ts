@@ -1,6 +1,6 @@
 /**
  * Prints what machines can say better than people: docs/config.md and lethe.schema.json from the configuration's schema,
- * docs/errors.md from the table of errors. A test compares them with the tree. `--check` fails on a difference.
+ * docs/errors.md from the table of errors, docs/metrics.md from the registry. A test compares them with the tree. `--check` fails on a difference.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { parseConfiguration } from '../src/config/load.ts';
 import { ConfigurationSchema } from '../src/config/schema.ts';
 import { ERRORS } from '../src/core/errors.ts';
 import { conformanceStatement } from '../src/gateway/conformance.ts';
+import { Metrics } from '../src/gateway/metrics.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -109,6 +110,21 @@ export function errorsPage(): string {
   return `${lines.join('\n')}\n`;
 }
 
+export function metricsPage(): string {
+  const metrics = new Metrics(() => Promise.reject(new Error('nothing is observed'))).describe();
+  const lines = [
+    '# Metrics',
+    '',
+    'Generated from `src/gateway/metrics.ts` (`npm run gen`); do not edit. `GET /metrics` on the HTTP port, Prometheus text format;',
+    'beside these the process metrics of prom-client (`process_*`, `nodejs_*`). No label and no value is of a patient.',
+    '',
+    '| name | type | what |',
+    '|---|---|---|',
+    ...metrics.map(({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
 /** The statement of the default configuration; `lethe conformance` prints that of a site. */
 export function conformancePage(): string {
   const configuration = parseConfiguration('{}', 'defaults', {});
@@ -118,6 +134,7 @@ export function conformancePage(): string {
 const PAGES: readonly (readonly [path: string, make: () => string])[] = [
   ['docs/config.md', configurationPage],
   ['docs/errors.md', errorsPage],
+  ['docs/metrics.md', metricsPage],
   ['lethe.schema.json', schemaDocument],
   ['CONFORMANCE.md', conformancePage],
 ];

@@ -49,6 +49,8 @@ export interface AdminDeps {
   readonly logger: Logger;
   /** Audit entries that the repository was not told yet; undefined where there is none. */
   readonly auditUnsent: () => Promise<number | undefined>;
+  /** Spans that no collector got; undefined where none is configured. */
+  readonly tracesDropped: () => number | undefined;
   readonly explainWith: {
     readonly profile: string;
     /** That sources pick, by name. */
@@ -239,6 +241,7 @@ export class AdminFace implements GatewayAdmin {
         ]),
       ),
       auditUnsent: await this.#deps.auditUnsent(),
+      tracesDropped: this.#deps.tracesDropped(),
       breakers: Object.fromEntries(destinations.map(({ name, breaker }) => [name, breaker])),
     };
   }

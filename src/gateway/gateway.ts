@@ -111,6 +111,7 @@ export class Gateway {
         generation: generationOf(options.loaded.configuration),
       },
       logger: options.logger,
+      tracesDropped: () => parts.tracer?.dropped,
       auditUnsent: () => parts.audit.unsent(),
     });
     parts.observe = () => admin.observe();
@@ -182,11 +183,10 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
   const { logger } = options;
   const { configuration } = options.loaded;
   const { dataDir } = configuration;
-  const deps = { clock: systemClock, random: systemRandom };
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const spool = await LocalSpool.open(
     { dataDir, minFreeDiskBytes: sizeBytes(configuration.limits.minFreeDiskBytes) },
-    deps,
+    { clock: systemClock, random: systemRandom },
   );
   const schedule = steadyClock(systemClock);
   const store = new SqliteStore(join(dataDir, 'lethe.db'), systemClock, schedule);
@@ -218,6 +218,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
       for (const name of names) dispatchers.get(name)?.wake();
     },
     onOutcome: (id, outcome, ms) => observer.processed(id, outcome, ms),
+    onPreparedAnew: (id, outputs) => outputs.forEach((output) => retention.supersede(id, output)),
     erasePrepared: (outcome) => spool.erasePrepared(outcome.output.location),
   });
   const receiver = openReceiver(configuration, { spool, store, logger, observer, prepare });

@@ -15,6 +15,8 @@ export interface Observed {
   readonly oldestOwedSeconds: Readonly<Record<string, number>>;
   /** Undefined: nothing is exported. */
   readonly auditUnsent: number | undefined;
+  /** Undefined: no collector is configured. */
+  readonly tracesDropped: number | undefined;
   readonly breakers: Readonly<Record<string, 'closed' | 'open' | 'half-open'>>;
 }
 
@@ -38,6 +40,13 @@ export class Metrics {
   readonly deliveries: Counter<'destination' | 'outcome'>;
   readonly deliverySeconds: Histogram<'destination'>;
   readonly latencySeconds: Histogram<'destination'>;
+
+  /** Registered once there is one: 0 would mean that it expires today. */
+  readonly #certificate = new Gauge({
+    name: 'lethe_tls_certificate_days',
+    help: 'Days until the first certificate of the DICOM-TLS port expires; negative when it has.',
+    registers: [],
+  });
 
   constructor(observe: () => Promise<Observed>) {
     this.#observe = observe;
@@ -157,17 +166,19 @@ export class Metrics {
       registers,
     });
     const associations = new Gauge({ name: 'lethe_associations', help: 'Associations open now.', registers });
-    const certificate = new Gauge({
-      name: 'lethe_tls_certificate_days',
-      help: 'Days until the first certificate of the DICOM-TLS port expires; negative when it has.',
-      registers: [],
-    });
     const unsent = new Gauge({
       name: 'lethe_audit_unsent_entries',
       help: 'Audit entries that the audit repository was not told yet.',
       registers,
     });
+    const dropped = new Counter({
+      name: 'lethe_trace_spans_dropped_total',
+      help: 'Spans that were not sent: the collector did not take them, or too many waited for it.',
+      registers,
+    });
     this.#apply = (observed) => {
+      dropped.reset();
+      dropped.inc(observed.tracesDropped ?? 0);
       if (observed.auditUnsent !== undefined) unsent.set(observed.auditUnsent);
       for (const state of ['received', 'prepared', 'held', 'discarded'] as const)
         instances.set({ state }, observed.counts[state]);
@@ -182,12 +193,23 @@ export class Metrics {
       full.set(observed.space.full ? 1 : 0);
       associations.set(observed.associations);
       if (observed.certificateDays === undefined) return;
-      certificate.set(observed.certificateDays);
-      this.#registry.registerMetric(certificate);
+      this.#certificate.set(observed.certificateDays);
+      this.#registry.registerMetric(this.#certificate);
     };
   }
 
   #apply: (observed: Observed) => void = () => undefined;
+
+  /** All of ours, by name, whether they have a value yet or not. */
+  describe(): { readonly name: string; readonly type: string; readonly help: string }[] {
+    const further = new Registry();
+    further.registerMetric(this.#certificate);
+    return Registry.merge([this.#registry, further])
+      .getMetricsAsArray()
+      .filter(({ name }) => name.startsWith('lethe_'))
+      .map(({ name, type, help }) => ({ name, type: String(type), help }))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
 
   /** Prometheus text exposition format. */
   async text(): Promise<string> {

@@ -6,6 +6,7 @@
 import type { Clock } from '../core/clock.ts';
 import { type ErrorCode, type LetheError, toLetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import type { PreparedLocation } from '../queue/spool.ts';
 import type { InstanceRow, Store } from '../queue/store.ts';
 import { persist } from './persist.ts';
 import type { ProcessJob, ProcessOutcome } from './process-job.ts';
@@ -20,6 +21,8 @@ export interface PrepareDeps {
   /** Prepared output is on record: whoever delivers may look. */
   onPrepared(destinations: readonly string[]): void;
   onOutcome(id: string, outcome: ProcessOutcome['kind'], ms: number): void;
+  /** One of these two outputs is not the instance's any more, or never was. */
+  onPreparedAnew(id: string, outputs: readonly PreparedLocation[]): void;
   /** Erases a prepared output that will never be sent. */
   erasePrepared(outcome: ProcessOutcome & { kind: 'prepared' }): Promise<void>;
 }
@@ -179,6 +182,7 @@ export class PrepareLoop {
       return this.#hold(row, 'DEID_STUDY_TWO_PATIENTS', undefined);
     }
     await this.#persist(() => store.markPrepared(row.id, outcome.output, destinations, { urgent, unprepared }));
+    if (row.prepared !== undefined) this.#deps.onPreparedAnew(row.id, [row.prepared.location, outcome.output.location]);
     for (const { destinations: without, reason, detail } of unprepared) {
       const fields = { instances: 1, code: reason as ErrorCode, ...(detail === undefined ? {} : { detail }) };
       for (const destination of without) logger.log('warn', 'delivery.held', { destination, ...fields });

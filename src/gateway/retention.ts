@@ -5,8 +5,9 @@
  */
 import type { Clock } from '../core/clock.ts';
 import { toLetheError } from '../core/errors.ts';
+import type { InstanceId } from '../core/identifier.ts';
 import type { Logger } from '../core/log.ts';
-import type { Relocation, Spool } from '../queue/spool.ts';
+import type { PreparedLocation, Relocation, Spool } from '../queue/spool.ts';
 import type { Store } from '../queue/store.ts';
 import { noteDigestOf } from './content.ts';
 import { DiskWatch } from './disk-watch.ts';
@@ -25,6 +26,8 @@ export class Retention {
   readonly #deps: { readonly store: Store; readonly spool: Spool; readonly clock: Clock; readonly logger: Logger };
   readonly #wake = new Wake();
   readonly #disk: DiskWatch;
+  /** Outputs whose instance was prepared anew, by the instance; what a crash forgets of them the next start sweeps. */
+  readonly #superseded = new Map<PreparedLocation, InstanceId>();
   #running: Promise<void> | undefined;
 
   constructor(options: RetentionOptions, deps: { store: Store; spool: Spool; clock: Clock; logger: Logger }) {
@@ -40,6 +43,11 @@ export class Retention {
   async stop(): Promise<void> {
     this.#wake.close();
     await this.#running;
+  }
+
+  /** An output that its instance has no more, unless it has: it goes as soon as no delivery begun with it is on its way. */
+  supersede(id: InstanceId, location: PreparedLocation): void {
+    this.#superseded.set(location, id);
   }
 
   async #loop(): Promise<void> {
@@ -77,9 +85,24 @@ export class Retention {
         'prepared',
       );
     for (const row of prepared) if (row.prepared !== undefined) await spool.erasePrepared(row.prepared.location);
+    await this.#eraseSuperseded();
     await spool.reclaim((moves) => this.#relocate(moves));
     this.#disk.look(spool.space());
     return Math.max(received.length, prepared.length);
+  }
+
+  async #eraseSuperseded(): Promise<void> {
+    const { store, spool } = this.#deps;
+    for (const [location, id] of [...this.#superseded]) {
+      if ((await store.instance(id))?.prepared?.location === location) {
+        this.#superseded.delete(location); // decided otherwise meanwhile; it goes with its instance
+        continue;
+      }
+      const deliveries = await store.deliveriesOf(id);
+      if (deliveries.some(({ state }) => state === 'claimed' || state === 'inflight')) continue;
+      await spool.erasePrepared(location);
+      this.#superseded.delete(location);
+    }
   }
 
   /** Whoever has no row yet, or left, cannot be moved: the spool tries again later. */

@@ -41,6 +41,7 @@ export class OtlpTracer implements Tracer {
   #waiting: Span[] = [];
   #failing = false;
   #running: Promise<void> | undefined;
+  /** Spans that were given up, since the start. */
   dropped = 0;
 
   constructor(options: HttpOptions, deps: { clock: Clock; random: Random; logger: Logger }) {

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { configurationPage, conformancePage, errorsPage, schemaDocument } from '../../scripts/gen-docs.ts';
+import { configurationPage, conformancePage, errorsPage, metricsPage, schemaDocument } from '../../scripts/gen-docs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
 for (const [path, make] of [
   ['docs/config.md', configurationPage],
   ['docs/errors.md', errorsPage],
+  ['docs/metrics.md', metricsPage],
   ['lethe.schema.json', schemaDocument],
   ['CONFORMANCE.md', conformancePage],
 ] as const) {

@@ -14,6 +14,7 @@ const OBSERVED = {
   oldestOwedSeconds: { cloud: 7 },
   breakers: {},
   auditUnsent: undefined,
+  tracesDropped: 4,
 };
 const CALLER = { remoteAddress: '10.0.0.1', callingAeTitle: 'CT1', calledAeTitle: 'OTHER' };
 
@@ -52,6 +53,7 @@ describe('what the listener tells of itself', () => {
       'lethe_associations 3',
       'lethe_oldest_unsent_seconds{destination="cloud"} 7',
       'lethe_tls_certificate_days 12',
+      'lethe_trace_spans_dropped_total 4',
     ])
       assert.ok(text.includes(`${line}\n`), line);
   });

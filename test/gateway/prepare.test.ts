@@ -69,6 +69,7 @@ async function prepare(t: TestContext, locations: readonly string[]) {
       outcomes.push(kind);
       if (outcomes.length === locations.length) resolve();
     },
+    onPreparedAnew: () => undefined,
     erasePrepared: async () => undefined,
   });
   t.after(async () => {
