@@ -218,7 +218,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
       for (const name of names) dispatchers.get(name)?.wake();
     },
     onOutcome: (id, outcome, ms) => observer.processed(id, outcome, ms),
-    onPreparedAnew: (id, outputs) => outputs.forEach((output) => retention.supersede(id, output)),
+    onPreparedAnew: (id, outputs) => retention.supersede(id, outputs),
     erasePrepared: (outcome) => spool.erasePrepared(outcome.output.location),
   });
   const receiver = openReceiver(configuration, { spool, store, logger, observer, prepare });

@@ -45,9 +45,9 @@ export class Retention {
     await this.#running;
   }
 
-  /** An output that its instance has no more, unless it has: it goes as soon as no delivery begun with it is on its way. */
-  supersede(id: InstanceId, location: PreparedLocation): void {
-    this.#superseded.set(location, id);
+  /** Outputs that an instance had: all but the one it has now go, as soon as no delivery of it is on its way. */
+  supersede(id: InstanceId, outputs: readonly PreparedLocation[]): void {
+    for (const location of outputs) this.#superseded.set(location, id);
   }
 
   async #loop(): Promise<void> {

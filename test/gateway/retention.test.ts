@@ -49,7 +49,7 @@ async function preparedAnew(t: TestContext) {
 test('the output of before goes as soon as nothing that was begun with it is on its way', async (t) => {
   const { store, retention, area, id, first, second, delivery } = await preparedAnew(t);
   await store.markPrepared(id, second, ['cloud', 'pacs']);
-  for (const { location } of [first, second]) retention.supersede(id, location);
+  retention.supersede(id, [first.location, second.location]);
   const there = () => [first, second].map(({ location }) => area.exists(location));
   await retention.pass();
   assert.deepEqual(there(), [true, true], 'a delivery still reads it');
@@ -62,7 +62,7 @@ test('where a person decided otherwise meanwhile, it is the new output that goes
   const { store, retention, area, id, first, second, delivery } = await preparedAnew(t);
   await store.hold(id, 'INSTANCE_HELD_BY_RULE', undefined);
   await store.markPrepared(id, second, ['cloud', 'pacs']);
-  for (const { location } of [first, second]) retention.supersede(id, location);
+  retention.supersede(id, [first.location, second.location]);
   await store.settle([delivery], 'ok');
   await retention.pass();
   assert.deepEqual(
