@@ -29,11 +29,11 @@ function endIfLarge(): void {
 
 const networks = loadNetworks();
 
-async function read({ number, picture, scale }: TileRequest): Promise<void> {
+async function read({ number, picture, effort }: TileRequest): Promise<void> {
   try {
     const loaded = await networks;
     if (loaded === undefined) throw new TypeError('the networks are not installed');
-    answer({ number, lines: await readTile(picture, scale, loaded) }, endIfLarge);
+    answer({ number, lines: await readTile(picture, effort, loaded) }, endIfLarge);
   } catch {
     // What the networks say of a picture is not ours to repeat.
     answer({ number, failed: 'the networks failed' }, endIfLarge);

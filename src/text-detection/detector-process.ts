@@ -8,11 +8,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { LetheError } from '../core/errors.ts';
 import type { TextDetector, TileAnswer, TileRequest } from './detector.ts';
+import { effortOf, scaleOf } from './looks.ts';
 import { networksInstalled } from './networks.ts';
 import type { Box, Picture } from './picture.ts';
 import { cropped } from './picture.ts';
 import type { TextLine } from './read-tile.ts';
-import { scaleOf, tilesOf, withoutRepetitions } from './tiles.ts';
+import { tilesOf, withoutRepetitions } from './tiles.ts';
 
 /** A tile takes half a second; a loaded machine some more, the first one loads the networks. */
 const TILE_TIMEOUT_MS = 30_000;
@@ -44,11 +45,11 @@ export class DetectorProcess implements TextDetector {
 
   async detect(picture: Picture, region?: Box): Promise<readonly TextLine[]> {
     const { width, height } = picture;
-    const scale = scaleOf(picture);
+    const effort = effortOf(picture);
     const lines: TextLine[] = [];
-    for (const tile of tilesOf(region ?? { x: 0, y: 0, width, height }, scale)) {
+    for (const tile of tilesOf(region ?? { x: 0, y: 0, width, height }, scaleOf(effort))) {
       this.#options.onProgress?.();
-      for (const line of await this.#inTurn(cropped(picture, tile), scale)) {
+      for (const line of await this.#inTurn(cropped(picture, tile), effort)) {
         const { x, y } = line.box;
         lines.push({ ...line, box: { ...line.box, x: x + tile.x, y: y + tile.y } });
       }
@@ -62,17 +63,17 @@ export class DetectorProcess implements TextDetector {
     this.#child = undefined;
   }
 
-  #inTurn(picture: Picture, scale: number): Promise<readonly TextLine[]> {
-    const turn = this.#last.then(() => this.#read(picture, scale));
+  #inTurn(picture: Picture, effort: number): Promise<readonly TextLine[]> {
+    const turn = this.#last.then(() => this.#read(picture, effort));
     this.#last = turn.catch(() => undefined);
     return turn;
   }
 
-  async #read(picture: Picture, scale: number): Promise<readonly TextLine[]> {
+  async #read(picture: Picture, effort: number): Promise<readonly TextLine[]> {
     let last: unknown;
     for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
       try {
-        return await this.#ask({ number: ++this.#number, picture, scale });
+        return await this.#ask({ number: ++this.#number, picture, effort });
       } catch (error) {
         last = error;
         this.close();

@@ -18,7 +18,8 @@ export interface TextDetector {
 export interface TileRequest {
   readonly number: number;
   readonly picture: Picture;
-  readonly scale: number;
+  /** Pixels the detector may see for each of the picture's. */
+  readonly effort: number;
 }
 
 export type TileAnswer =

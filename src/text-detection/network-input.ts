@@ -33,12 +33,16 @@ export function networkInput(
   const rows = samplesAlong(picture.height, content.height);
   const planes = picture.channels === 1 ? 1 : 3;
   for (let plane = 0; plane < 3; plane++) {
+    const target = values.subarray(plane * area, (plane + 1) * area);
+    // Blue first: the last channel of RGB. Of grey the first plane holds the samples for the others, itself the last.
+    if (planes === 3) scalePlane(picture, 2 - plane, { columns, rows, target, stride: size.width });
+    else if (plane === 0) scalePlane(picture, 0, { columns, rows, target, stride: size.width });
+  }
+  for (let plane = 2; plane >= 0; plane--) {
+    const source = planes === 3 ? plane : 0;
     const scale = 1 / (255 * deviation[plane as 0 | 1 | 2]);
     const offset = mean[plane as 0 | 1 | 2] / deviation[plane as 0 | 1 | 2];
-    const target = values.subarray(plane * area, (plane + 1) * area);
-    if (content.width < size.width || content.height < size.height) target.fill(-offset);
-    // Blue first: the last channel of RGB.
-    scalePlane(picture, planes === 1 ? 0 : 2 - plane, { columns, rows, target, stride: size.width, scale, offset });
+    normalise(values, { from: source * area, to: plane * area, area, scale, offset });
   }
   return { ...size, values };
 }
@@ -64,12 +68,19 @@ function samplesAlong(from: number, to: number): Along {
   return { first, second, weight };
 }
 
+function normalise(
+  values: Float32Array,
+  { from, to, area, scale, offset }: { from: number; to: number; area: number; scale: number; offset: number },
+): void {
+  for (let index = 0; index < area; index++) values[to + index] = (values[from + index] ?? 0) * scale - offset;
+}
+
 function scalePlane(
   { pixels, width, channels }: Picture,
   channel: number,
-  to: { columns: Along; rows: Along; target: Float32Array; stride: number; scale: number; offset: number },
+  to: { columns: Along; rows: Along; target: Float32Array; stride: number },
 ): void {
-  const { columns, rows, target, stride, scale, offset } = to;
+  const { columns, rows, target, stride } = to;
   for (let y = 0; y < rows.first.length; y++) {
     const upper = (rows.first[y] ?? 0) * width;
     const lower = (rows.second[y] ?? 0) * width;
@@ -80,7 +91,7 @@ function scalePlane(
       const across = columns.weight[x] ?? 0;
       const above = mixed(pixels, (upper + left) * channels + channel, (upper + right) * channels + channel, across);
       const below = mixed(pixels, (lower + left) * channels + channel, (lower + right) * channels + channel, across);
-      target[y * stride + x] = (above + (below - above) * down) * scale - offset;
+      target[y * stride + x] = above + (below - above) * down;
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Noise of a picture and a light smoothing against it. Pure.
  */
-import type { Picture } from './picture.ts';
+import { cropped, type Picture } from './picture.ts';
 
 /** Of the median of absolute values to the standard deviation of a normal distribution. */
 const MEDIAN_TO_DEVIATION = 0.6745;
@@ -36,6 +36,28 @@ export function noiseOf({ width, height, channels, pixels }: Picture): number {
     if (seen * 2 > count) return level / FILTER_GAIN / MEDIAN_TO_DEVIATION;
   }
   return 0;
+}
+
+/** Of the picture, in each direction. */
+const CELLS = 4;
+
+/** The noise of the noisiest part: of an ultrasound picture most may be a flat margin. */
+export function highestNoiseOf(picture: Picture): number {
+  const { width, height } = picture;
+  let highest = 0;
+  for (let row = 0; row < CELLS; row++) {
+    for (let column = 0; column < CELLS; column++) {
+      const [x, y] = [Math.floor((width * column) / CELLS), Math.floor((height * row) / CELLS)];
+      const box = {
+        x,
+        y,
+        width: Math.floor((width * (column + 1)) / CELLS) - x,
+        height: Math.floor((height * (row + 1)) / CELLS) - y,
+      };
+      highest = Math.max(highest, noiseOf(cropped(picture, box)));
+    }
+  }
+  return highest;
 }
 
 function second(pixels: Uint8Array, index: number, step: number): number {

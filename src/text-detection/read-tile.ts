@@ -4,9 +4,10 @@
  * and its score: what it means is for whoever asked to decide.
  */
 
+import { type Look, looksOf } from './looks.ts';
 import { type Normalisation, networkInput } from './network-input.ts';
-import { noiseOf, smoothed } from './noise.ts';
-import { type Box, cropped, type Picture, quarterTurned } from './picture.ts';
+import { highestNoiseOf, smoothed } from './noise.ts';
+import { type Box, cropped, overlap, type Picture, quarterTurned } from './picture.ts';
 import { boxesOfMap, MAP_LIMITS, type MarkedBox } from './text-map.ts';
 import { type Transcript, transcriptOf } from './transcript.ts';
 
@@ -36,10 +37,6 @@ const DETECTOR_UNIT = 32;
 const LINE_ROWS = 48;
 const LINE_COLUMNS_MIN = 32;
 const LINE_COLUMNS_MAX = 1600;
-/** Grey levels of deviation from which on smoothing helps. */
-const NOISE_MAX = 6;
-/** What was smoothed has no detail that the full scale would show; 0.7 finds no more. */
-const SMOOTHED_SCALE = 0.55;
 /** Taller than this many times its width: text that runs up or down. */
 const TALL = 1.5;
 /** A tile of noise must not take minutes: so many lines are read of what the detector is sure of, and of the rest. */
@@ -50,37 +47,65 @@ const OTHER_LINES_MAX = 48;
 const VAIN_LINES_MAX = 6;
 const LEGIBLE_CONFIDENCE_MIN = 0.5;
 
-/**
- * A noisy tile is looked at twice, as it is and smoothed: noise hides letters of ten pixels, smoothing those of six.
- * @param scale of the picture for the detector: small letters need more pixels than they have
- */
-export async function readTile(picture: Picture, scale: number, networks: Networks): Promise<TextLine[]> {
-  if (noiseOf(picture) <= NOISE_MAX) return readOnce(picture, scale, Number.POSITIVE_INFINITY, networks);
-  const lines = await readOnce(picture, scale, VAIN_LINES_MAX, networks);
-  return [...lines, ...(await readOnce(smoothed(picture), scale * SMOOTHED_SCALE, VAIN_LINES_MAX, networks))];
+/** Three characters read as surely as that were never read where there are none. */
+const READ_CHARACTERS_MIN = 3;
+const READ_CONFIDENCE_MIN = 0.7;
+/** A share of a box from which on it was read already. */
+const SAME = 0.9;
+
+/** @param effort pixels the detector may see for each of the picture's */
+export async function readTile(picture: Picture, effort: number, networks: Networks): Promise<TextLine[]> {
+  const noise = highestNoiseOf(picture);
+  const lines: TextLine[] = [];
+  let smooth: Picture | undefined;
+  for (const look of looksOf(effort, noise)) {
+    if (look.isSmoothed) smooth ??= smoothed(picture);
+    lines.push(...(await readOnce((look.isSmoothed ? smooth : undefined) ?? picture, look, lines, networks)));
+  }
+  return lines;
 }
 
-/** @param vainMax how many lines may turn out illegible before any is legible */
-async function readOnce(picture: Picture, scale: number, vainMax: number, networks: Networks): Promise<TextLine[]> {
-  const content = { width: Math.round(picture.width * scale), height: Math.round(picture.height * scale) };
-  const size = { width: roundedUp(content.width), height: roundedUp(content.height) };
-  const planes = networkInput(picture, content, size, DETECTOR_INPUT);
-  const map = await networks.detect(planes.values, size.width, size.height);
-  const marked = boxesOfMap(map, size, MAP_LIMITS)
-    .map((box) => ({ ...inPicture(box, scale, picture), score: box.score }))
-    .filter((box) => box.width > 0 && box.height > 0)
+/** @param before what earlier looks have read */
+async function readOnce(
+  picture: Picture,
+  look: Look,
+  before: readonly TextLine[],
+  networks: Networks,
+): Promise<TextLine[]> {
+  const read = before.filter(
+    ({ text, confidence }) => text.length >= READ_CHARACTERS_MIN && confidence >= READ_CONFIDENCE_MIN,
+  );
+  const marked = (await markedBoxes(picture, look, networks))
+    .filter((box) => !read.some((line) => overlap(line.box, box) >= SAME * box.width * box.height))
     .sort((a, b) => b.score - a.score);
   const sure = marked.filter(({ score }) => score >= SURE_SCORE);
   const others = marked.filter(({ score }) => score < SURE_SCORE);
   const lines: TextLine[] = [];
   let isLegible = false;
   for (const { score, ...box } of [...sure.slice(0, SURE_LINES_MAX), ...others.slice(0, OTHER_LINES_MAX)]) {
-    if (!isLegible && score < SURE_SCORE && lines.length >= vainMax) break;
+    if (!isLegible && score < SURE_SCORE && lines.length >= VAIN_LINES_MAX) break;
     const { text, confidence } = await readBox(cropped(picture, box), networks);
     lines.push({ box, score, text, confidence });
     isLegible ||= text !== '' && confidence >= LEGIBLE_CONFIDENCE_MIN;
   }
   return lines;
+}
+
+async function markedBoxes(picture: Picture, { scale, isTurned }: Look, networks: Networks): Promise<MarkedBox[]> {
+  const seen = isTurned ? quarterTurned(picture, 'clockwise') : picture;
+  const content = { width: Math.round(seen.width * scale), height: Math.round(seen.height * scale) };
+  const size = { width: roundedUp(content.width), height: roundedUp(content.height) };
+  const planes = networkInput(seen, content, size, DETECTOR_INPUT);
+  const map = await networks.detect(planes.values, size.width, size.height);
+  return boxesOfMap(map, size, MAP_LIMITS)
+    .map((box) => ({ ...inPicture(box, scale, seen), score: box.score }))
+    .filter((box) => box.width > 0 && box.height > 0)
+    .map((box) => (isTurned ? turnedBack(box, picture.height) : box));
+}
+
+/** From a picture turned clockwise to the one before, which had so many rows. */
+function turnedBack({ x, y, width, height, score }: MarkedBox, rows: number): MarkedBox {
+  return { x: y, y: rows - x - width, width: height, height: width, score };
 }
 
 async function readBox(part: Picture, networks: Networks): Promise<Transcript> {

@@ -2,24 +2,13 @@
  * How a picture is looked at: scaled up as far as its size allows and cut into tiles of about a megapixel, overlapping so
  * that a line that a cut goes through is whole in one of them or found in parts on both sides. Pure.
  */
-import type { Box, Picture } from './picture.ts';
-import { overlap } from './picture.ts';
+import { type Box, overlap } from './picture.ts';
 import type { TextLine } from './read-tile.ts';
 
-/** What the detector sees of one frame: bounds its time whatever the frame's size. */
-const DETECTOR_PIXELS = 4.2e6;
-/** Letters of eight pixels need twice as many. */
-const SCALE_MAX = 2;
-/** Below it letters of a radiograph's marker would be lost. */
-const SCALE_MIN = 0.6;
 /** Longest side of a scaled tile: with 1280 × 1280 the detector needs about half a gigabyte. */
 const TILE_SIDE_MAX = 1280;
 /** In pixels of the picture: more than the highest line. */
 const OVERLAP = 56;
-
-export function scaleOf({ width, height }: Pick<Picture, 'width' | 'height'>): number {
-  return Math.min(SCALE_MAX, Math.max(SCALE_MIN, Math.sqrt(DETECTOR_PIXELS / (width * height))));
-}
 
 /** Tiles that cover the box, in rows. */
 export function tilesOf(box: Box, scale: number): Box[] {

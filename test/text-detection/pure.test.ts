@@ -3,13 +3,15 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { Seeded } from '../../src/samples/random.ts';
+import { effortOf, looksOf, scaleOf } from '../../src/text-detection/looks.ts';
 import { networkInput } from '../../src/text-detection/network-input.ts';
-import { noiseOf, smoothed } from '../../src/text-detection/noise.ts';
+import { highestNoiseOf, noiseOf, smoothed } from '../../src/text-detection/noise.ts';
 import { cropped, type Picture, quarterTurned } from '../../src/text-detection/picture.ts';
 import { readTile } from '../../src/text-detection/read-tile.ts';
 import { boxesOfMap, MAP_LIMITS } from '../../src/text-detection/text-map.ts';
-import { scaleOf, tilesOf, withoutRepetitions } from '../../src/text-detection/tiles.ts';
+import { tilesOf, withoutRepetitions } from '../../src/text-detection/tiles.ts';
 import { transcriptOf } from '../../src/text-detection/transcript.ts';
+import { coverOf } from './support/figures.ts';
 import { tinyNetworks } from './support/tiny-networks.ts';
 
 function picture(width: number, height: number, value: (x: number, y: number) => number): Picture {
@@ -80,7 +82,7 @@ describe('tiles', () => {
   test('cover the region, overlap, and stay below the size that bounds the memory', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 6000 }), fc.integer({ min: 1, max: 6000 }), (width, height) => {
-        const scale = scaleOf({ width, height });
+        const scale = scaleOf(effortOf({ width, height }));
         const tiles = tilesOf({ x: 0, y: 0, width, height }, scale);
         for (const tile of tiles) {
           assert.ok(tile.x >= 0 && tile.y >= 0 && tile.x + tile.width <= width && tile.y + tile.height <= height);
@@ -101,13 +103,6 @@ describe('tiles', () => {
     );
   });
 
-  test('show small pictures at twice their size and large ones at what the detector can take', () => {
-    assert.equal(scaleOf({ width: 512, height: 512 }), 2);
-    assert.equal(scaleOf({ width: 6000, height: 5000 }), 0.6);
-    const scale = scaleOf({ width: 2000, height: 2500 });
-    assert.ok(Math.abs(2000 * 2500 * scale * scale - 4.2e6) < 1);
-  });
-
   test('that overlap give a line once, as the one that read most of it', () => {
     const line = (x: number, width: number, text: string) => ({
       box: { x, y: 10, width, height: 10 },
@@ -120,6 +115,44 @@ describe('tiles', () => {
       kept.map(({ text }) => text),
       ['QUENNELL', 'ID'],
     );
+  });
+});
+
+describe('looks', () => {
+  const megapixel = effortOf({ width: 1000, height: 1000 });
+  const cost = (effort: number, noise: number) =>
+    looksOf(effort, noise).reduce((sum, { scale }) => sum + scale ** 2, 0);
+
+  test('show a megapixel at twice its size, and half of that turned', () => {
+    assert.deepEqual(looksOf(megapixel, 0), [
+      { scale: 2, isSmoothed: false, isTurned: false },
+      { scale: 1, isSmoothed: false, isTurned: true },
+    ]);
+  });
+
+  test('are more where there is noise, and more in a small picture', () => {
+    assert.deepEqual(
+      looksOf(megapixel, 20).map(({ isSmoothed, isTurned }) => [isSmoothed, isTurned]),
+      [
+        [false, false],
+        [true, false],
+        [true, true],
+      ],
+    );
+    assert.equal(looksOf(effortOf({ width: 500, height: 500 }), 20).length, 5);
+  });
+
+  test('cost no more than is given, whatever the noise, down to the scale that markers need', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 1, max: 40, noNaN: true }),
+        fc.double({ min: 0, max: 60, noNaN: true }),
+        (effort, noise) => {
+          assert.ok(cost(effort, noise) <= effort + 1e-9);
+        },
+      ),
+    );
+    assert.equal(looksOf(effortOf({ width: 6000, height: 5000 }), 0)[0]?.scale, 0.6);
   });
 });
 
@@ -139,6 +172,9 @@ describe('a picture', () => {
     assert.ok(Math.abs(noiseOf(noisy) - 10) < 1.5, String(noiseOf(noisy)));
     assert.equal(noiseOf(picture(100, 100, (x) => 2 * x)), 0);
     assert.ok(noiseOf(smoothed(noisy)) < noiseOf(noisy) / 2);
+    const partly = picture(200, 200, (x, y) => (x < 60 && y < 60 ? 128 + Math.round(10 * random.noise()) : 2));
+    assert.equal(noiseOf(partly), 0);
+    assert.ok(highestNoiseOf(partly) > 8);
   });
 
   test('is handed over planar, blue first, normalised, with bilinear steps between pixels', () => {
@@ -160,14 +196,36 @@ describe('a picture', () => {
 });
 
 describe('a tile', () => {
-  test('gives lines in its own pixels, whatever the scale of the detector', async () => {
-    const lit = picture(100, 60, (x, y) => (x >= 20 && x < 60 && y >= 20 && y < 32 ? 255 : 0));
-    for (const scale of [1, 2]) {
-      const [line, ...others] = await readTile(lit, scale, tinyNetworks('quennell'));
-      assert.equal(others.length, 0);
-      assert.equal(line?.text, 'quennell');
-      assert.ok(line !== undefined && line.box.x < 20 && line.box.x + line.box.width > 60);
-      assert.ok(line !== undefined && line.box.y < 20 && line.box.y + line.box.height > 32 && line.box.height < 40);
+  test('gives lines in its own pixels, whatever the scale of the detector and however the tile was turned', async () => {
+    const across = picture(100, 60, (x, y) => (x >= 20 && x < 60 && y >= 10 && y < 22 ? 255 : 0));
+    const down = picture(100, 60, (x, y) => (x >= 70 && x < 82 && y >= 15 && y < 55 ? 255 : 0));
+    for (const effort of [1, 4, 20]) {
+      for (const [tile, lit] of [
+        [across, { x: 20, y: 10, width: 40, height: 12 }],
+        [down, { x: 70, y: 15, width: 12, height: 40 }],
+      ] as const) {
+        const lines = await readTile(tile, effort, tinyNetworks('quennell'));
+        assert.ok(lines.length > 0);
+        for (const { text, box } of lines) {
+          assert.equal(text, 'quennell');
+          assert.equal(coverOf(lit, [box]), 1);
+          assert.ok(box.width * box.height < 5 * lit.width * lit.height, JSON.stringify(box));
+        }
+      }
     }
+  });
+
+  test('is not read again where an earlier look has read it', async () => {
+    const networks = tinyNetworks('quennell');
+    let readings = 0;
+    const recognise: typeof networks.recognise = (planes, width) => {
+      readings++;
+      return networks.recognise(planes, width);
+    };
+    const lit = picture(400, 100, (x, y) => (x >= 40 && x < 340 && y >= 30 && y < 70 ? 255 : 0));
+    const effort = 1;
+    await readTile(lit, effort, { ...networks, recognise });
+    assert.ok(looksOf(effort, 0).length > 1);
+    assert.equal(readings, 1);
   });
 });

@@ -1,9 +1,9 @@
 /**
  * What is done about each line that was found: the detector alone marks a third of any image, so a line counts as text
- * only when it can be read; lines that are hardly read count in the company of one that is; what is between the thresholds
+ * only when it can be read; lines that are hardly read count in the company of one that is, or as the rest of its line; what is between the thresholds
  * is a doubt, which holds. Pure.
  */
-import type { Box } from '../../text-detection/picture.ts';
+import { type Box, overlap } from '../../text-detection/picture.ts';
 import type { TextLine } from '../../text-detection/read-tile.ts';
 import { isHarmless } from './reading.ts';
 
@@ -36,6 +36,13 @@ const SIGNS_CONFIDENCE_MIN = 0.85;
 const DOUBT_CONFIDENCE_MIN = 0.55;
 const COMPANY_CONFIDENCE_MIN = 0.5;
 const COMPANY_SCORE_MIN = 0.6;
+const REST_SCORE_MIN = 0.5;
+/** Of the larger box, which both have. */
+const SAME_PLACE = 0.6;
+/** Between the parts of one line. */
+const HEIGHTS_MAX = 1.7;
+/** Pixels: what is higher and hardly read is an organ, not a letter beside others. */
+const COMPANY_SIDE_MAX = 100;
 /** What is kept must have been read right. */
 const KEPT_CONFIDENCE_MIN = 0.9;
 const HARMLESS_CONFIDENCE_MIN = 0.6;
@@ -44,8 +51,11 @@ export function judge(lines: readonly TextLine[], options: JudgeOptions): Judgem
   const read = lines.filter((line) => isRead(line) || options.isKnown(line.text));
   const going = read.filter((line) => !mayStay(line, options));
   const inCompany = options.inCompany || going.length > 0;
-  const others = lines.filter((line) => !read.includes(line) && !mayStay(line, options));
-  const companions = inCompany ? others.filter(isCompanion) : [];
+  const staying = lines.filter((line) => mayStay(line, options));
+  const others = lines.filter(
+    (line) => !read.includes(line) && !staying.includes(line) && !staying.some((other) => isReadBetter(other, line)),
+  );
+  const companions = others.filter((line) => (inCompany && isCompanion(line)) || continuesOneOf(line, going));
   const doubtful = others.filter((line) => !companions.includes(line) && isDoubtful(line));
   const known = going.filter(({ text }) => options.isKnown(text));
   const boxes = [...going, ...companions].map(({ box }) => padded(box));
@@ -62,12 +72,35 @@ function isRead({ text, confidence, score }: TextLine): boolean {
   return signs >= SIGNS_MIN && confidence >= SIGNS_CONFIDENCE_MIN && score >= SIGNS_CONFIDENCE_MIN;
 }
 
-function isCompanion({ text, confidence, score }: TextLine): boolean {
+function isCompanion({ box, text, confidence, score }: TextLine): boolean {
+  if (Math.min(box.width, box.height) > COMPANY_SIDE_MAX) return false;
   return characters(text) >= 1 && confidence >= COMPANY_CONFIDENCE_MIN && score >= COMPANY_SCORE_MIN;
+}
+
+/** What stands on the line of one that was read, and is marked at all, is the rest of that line. */
+function continuesOneOf({ box, score }: TextLine, read: readonly TextLine[]): boolean {
+  return score >= REST_SCORE_MIN && read.some((other) => isOnLine(box, other.box) || isOnColumn(box, other.box));
+}
+
+function isOnColumn(a: Box, b: Box): boolean {
+  return b.height > b.width && isOnLine(transposed(a), transposed(b));
+}
+
+function isOnLine(a: Box, b: Box): boolean {
+  const [low, high] = a.height < b.height ? [a.height, b.height] : [b.height, a.height];
+  const gap = Math.max(a.x - (b.x + b.width), b.x - (a.x + a.width));
+  const common = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+  return high <= HEIGHTS_MAX * low && gap <= GAP_MAX * low && common >= ALIGNED * low;
 }
 
 function isDoubtful({ text, confidence }: TextLine): boolean {
   return characters(text) >= READ_CHARACTERS_MIN && confidence >= DOUBT_CONFIDENCE_MIN;
+}
+
+/** The same place, which several looks have read. */
+function isReadBetter(other: TextLine, line: TextLine): boolean {
+  const larger = Math.max(other.box.width * other.box.height, line.box.width * line.box.height);
+  return other.confidence > line.confidence && overlap(other.box, line.box) >= SAME_PLACE * larger;
 }
 
 function mayStay({ text, confidence }: TextLine, { redact, isKnown }: JudgeOptions): boolean {

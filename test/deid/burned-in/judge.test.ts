@@ -39,6 +39,29 @@ describe('a line', () => {
     assert.equal(doubtful.length, 0);
   });
 
+  test('is not one when it is as high as an organ and hardly read', () => {
+    const lines = [line('QUENNELL', 0.9), line('x', 0.75, { y: 60, width: 280, height: 210 })];
+    assert.equal(judge(lines, ALL).text.length, 1);
+  });
+
+  test('goes with what is marked but not read beside it, across and down', () => {
+    const rest = (at: Partial<TextLine['box']>) => line('', 0, at, 0.6);
+    const one = [line('12.06.1974', 0.9)];
+    assert.equal(judge([...one, rest({ x: 110, width: 60 })], ALL).text.length, 3);
+    assert.equal(judge([...one, rest({ x: 150, width: 60 })], ALL).text.length, 1);
+    assert.equal(judge([...one, rest({ x: 110, width: 60, height: 40 })], ALL).text.length, 1);
+    assert.equal(judge([...one, rest({ x: 110, width: 60, y: 15 })], ALL).text.length, 1);
+    const down = [line('12.06.1974', 0.9, { width: 20, height: 100 })];
+    assert.equal(judge([...down, rest({ y: 105, width: 20, height: 60 })], ALL).text.length, 2);
+  });
+
+  test('is no doubt where another look has read a harmless marking better', () => {
+    const mark = line('Lmlo', 0.86, { x: 3, y: 2, width: 96, height: 17 });
+    assert.deepEqual(judge([mark, line('LmlO8', 0.59)], ALL).doubtful, []);
+    assert.equal(judge([mark, line('LmlO8', 0.59, { y: 15 })], ALL).doubtful.length, 1);
+    assert.equal(judge([mark, line('LmlO8', 0.75)], ALL).text.length, 1);
+  });
+
   test('goes with the gap to the rest of its line', () => {
     const lines = [line('QUENNELL', 0.9), line('IDA', 0.9, { x: 120, width: 40 })];
     const { text } = judge(lines, ALL);
