@@ -2,8 +2,9 @@
  * Text detection: what share of generated text it finds, how often it finds text where there is none, and how long a
  * megapixel takes on one core. Pictures of `test/text-detection/support/pictures.ts`, half of them without text. And what
  * deciding from the header costs an instance, whether or not anything is looked at then.
+ * Radiographs of five megapixels with letters of 12 pixels and more are a row of their own.
  *
- *   bin/lethe bench text-detection [--pictures 500] [--seed 1]
+ *   bin/lethe bench text-detection [--pictures 500] [--radiographs 40] [--seed 1]
  */
 import { parseArgs } from 'node:util';
 import { triage } from '../src/deid/burned-in/triage.ts';
@@ -12,6 +13,7 @@ import { DetectorProcess } from '../src/text-detection/detector-process.ts';
 import type { Picture } from '../src/text-detection/picture.ts';
 import { type Attributes, imageFile } from '../test/imaging/image-files.ts';
 import { findings } from '../test/text-detection/support/figures.ts';
+import { type Format, RADIOGRAPH } from '../test/text-detection/support/pictures.ts';
 
 const HIDDEN_COVER = 0.9;
 const ROUNDS = 5;
@@ -19,12 +21,17 @@ const SIDE = 1000;
 const TRIAGE_RUNS = 2000;
 
 const { values } = parseArgs({
-  options: { pictures: { type: 'string', default: '500' }, seed: { type: 'string', default: '1' } },
+  options: {
+    pictures: { type: 'string', default: '500' },
+    radiographs: { type: 'string', default: '40' },
+    seed: { type: 'string', default: '1' },
+  },
 });
 triageTime();
 const detector = new DetectorProcess();
 await speed();
-await shares(Number(values.seed), Number(values.pictures));
+await shares(Number(values.seed), Number(values.pictures), 'pictures');
+await shares(Number(values.seed), Number(values.radiographs), 'radiographs', RADIOGRAPH);
 detector.close();
 
 /** The longest way through the rules: all equipment regions are compared, then everything that comes after. */
@@ -80,12 +87,13 @@ function drawn(value: (random: Seeded, x: number, y: number) => number): Picture
   return { width: SIDE, height: SIDE, channels: 1, pixels };
 }
 
-async function shares(seed: number, count: number): Promise<void> {
-  const { texts, clean } = await findings({ seed, from: 0, count, detector });
+async function shares(seed: number, count: number, what: string, format?: Format): Promise<void> {
+  if (count === 0) return;
+  const { texts, clean } = await findings({ seed, from: 0, count, detector, ...(format && { format }) });
   const missed = texts.filter(({ cover }) => cover < HIDDEN_COVER);
   const found = texts.length - missed.length;
   process.stdout.write(
-    `seed ${seed}, ${count} pictures: ${found} of ${texts.length} texts found (${((100 * found) / texts.length).toFixed(1)} %), ` +
+    `seed ${seed}, ${count} ${what}: ${found} of ${texts.length} texts found (${((100 * found) / texts.length).toFixed(1)} %), ` +
       `${clean.alarms} alarms and ${clean.doubts} doubts on ${clean.count} clean ones\n`,
   );
   for (const { picture, size, font, turned, contrast, cover } of missed)

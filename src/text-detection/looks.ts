@@ -21,11 +21,14 @@ const SCALE_MAX = 2;
 /** Below it letters of a radiograph's marker would be lost. */
 const SCALE_MIN = 0.6;
 /** Grey levels of deviation from which on smoothing helps. */
-const NOISE_MAX = 5;
+export const NOISE_MAX = 5;
 /** Of the closest look: a look at half the scale costs a quarter. */
 const HALF = 0.5;
 /** What was smoothed has no detail that the full scale would show; 0.7 finds no more. */
 const SMOOTHED = 0.55;
+
+/** In noise much is marked that has to be read in vain, which takes the rest. */
+const NOISY_SHARE = 0.88;
 
 /** Pixels the detector may see for each of the picture's. */
 export function effortOf({ width, height }: Pick<Picture, 'width' | 'height'>): number {
@@ -40,14 +43,15 @@ export function scaleOf(effort: number): number {
 /** @param noise standard deviation in grey levels, of the noisiest part */
 export function looksOf(effort: number, noise: number): Look[] {
   const isNoisy = noise > NOISE_MAX;
+  const given = isNoisy ? NOISY_SHARE * effort : effort;
   const far = isNoisy ? SMOOTHED : HALF;
-  const scale = closest(effort, isNoisy ? 1 + 2 * SMOOTHED ** 2 : 1 + HALF ** 2);
+  const scale = closest(given, isNoisy ? 1 + 2 * SMOOTHED ** 2 : 1 + HALF ** 2);
   const looks: Look[] = [{ scale, isSmoothed: false, isTurned: false }];
   if (isNoisy) looks.push({ scale: far * scale, isSmoothed: true, isTurned: false });
   looks.push({ scale: far * scale, isSmoothed: isNoisy, isTurned: true });
   const more: Look[] = [{ scale: HALF * scale, isSmoothed: false, isTurned: false }];
   if (isNoisy) more.push({ scale, isSmoothed: true, isTurned: false });
-  let left = effort - costOf(looks);
+  let left = given - costOf(looks);
   for (const look of more) {
     left -= look.scale ** 2;
     if (left >= 0) looks.push(look);

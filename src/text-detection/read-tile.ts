@@ -4,7 +4,7 @@
  * and its score: what it means is for whoever asked to decide.
  */
 
-import { type Look, looksOf } from './looks.ts';
+import { type Look, looksOf, NOISE_MAX } from './looks.ts';
 import { type Normalisation, networkInput } from './network-input.ts';
 import { highestNoiseOf, smoothed } from './noise.ts';
 import { type Box, cropped, overlap, type Picture, quarterTurned } from './picture.ts';
@@ -43,10 +43,12 @@ const TALL = 1.5;
 const SURE_SCORE = 0.8;
 const SURE_LINES_MAX = 256;
 const OTHER_LINES_MAX = 48;
-/** Noise is marked all over: where so many of the likeliest lines say nothing, the less likely ones are not asked. */
-const VAIN_LINES_MAX = 6;
+/** Noise is marked all over: where so many of the likeliest say nothing, the others are not asked. */
+const VAIN_LINES_MAX = 5;
+const LEGIBLE_CHARACTERS_MIN = 2;
 const LEGIBLE_CONFIDENCE_MIN = 0.5;
-
+/** A line of three letters is longer than high; specks of noise are not. */
+const LONG = 4;
 /** Three characters read as surely as that were never read where there are none. */
 const READ_CHARACTERS_MIN = 3;
 const READ_CONFIDENCE_MIN = 0.7;
@@ -56,20 +58,24 @@ const SAME = 0.9;
 /** @param effort pixels the detector may see for each of the picture's */
 export async function readTile(picture: Picture, effort: number, networks: Networks): Promise<TextLine[]> {
   const noise = highestNoiseOf(picture);
+  const vainMax = noise > NOISE_MAX ? VAIN_LINES_MAX : Number.POSITIVE_INFINITY;
   const lines: TextLine[] = [];
   let smooth: Picture | undefined;
   for (const look of looksOf(effort, noise)) {
     if (look.isSmoothed) smooth ??= smoothed(picture);
-    lines.push(...(await readOnce((look.isSmoothed ? smooth : undefined) ?? picture, look, lines, networks)));
+    const seen = (look.isSmoothed ? smooth : undefined) ?? picture;
+    lines.push(...(await readOnce(seen, { look, before: lines, vainMax }, networks)));
   }
   return lines;
 }
 
-/** @param before what earlier looks have read */
+/**
+ * @param before what earlier looks have read
+ * @param vainMax how many lines may turn out illegible before any is legible
+ */
 async function readOnce(
   picture: Picture,
-  look: Look,
-  before: readonly TextLine[],
+  { look, before, vainMax }: { look: Look; before: readonly TextLine[]; vainMax: number },
   networks: Networks,
 ): Promise<TextLine[]> {
   const read = before.filter(
@@ -77,18 +83,22 @@ async function readOnce(
   );
   const marked = (await markedBoxes(picture, look, networks))
     .filter((box) => !read.some((line) => overlap(line.box, box) >= SAME * box.width * box.height))
-    .sort((a, b) => b.score - a.score);
+    .sort((a, b) => likelihood(b) - likelihood(a));
   const sure = marked.filter(({ score }) => score >= SURE_SCORE);
   const others = marked.filter(({ score }) => score < SURE_SCORE);
   const lines: TextLine[] = [];
   let isLegible = false;
   for (const { score, ...box } of [...sure.slice(0, SURE_LINES_MAX), ...others.slice(0, OTHER_LINES_MAX)]) {
-    if (!isLegible && score < SURE_SCORE && lines.length >= VAIN_LINES_MAX) break;
+    if (!isLegible && lines.length >= vainMax) break;
     const { text, confidence } = await readBox(cropped(picture, box), networks);
     lines.push({ box, score, text, confidence });
-    isLegible ||= text !== '' && confidence >= LEGIBLE_CONFIDENCE_MIN;
+    isLegible ||= text.length >= LEGIBLE_CHARACTERS_MIN && confidence >= LEGIBLE_CONFIDENCE_MIN;
   }
   return lines;
+}
+
+function likelihood({ width, height, score }: MarkedBox): number {
+  return score * Math.min(LONG, Math.max(width, height) / Math.min(width, height));
 }
 
 async function markedBoxes(picture: Picture, { scale, isTurned }: Look, networks: Networks): Promise<MarkedBox[]> {

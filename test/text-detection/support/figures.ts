@@ -2,7 +2,7 @@
 import { judge } from '../../../src/deid/burned-in/judge.ts';
 import type { TextDetector } from '../../../src/text-detection/detector.ts';
 import type { Box } from '../../../src/text-detection/picture.ts';
-import { testPicture, type WrittenText } from './pictures.ts';
+import { type Format, testPicture, type WrittenText } from './pictures.ts';
 
 export interface Findings {
   readonly texts: readonly (WrittenText & { readonly picture: string; readonly cover: number })[];
@@ -15,12 +15,13 @@ export async function findings(of: {
   from: number;
   count: number;
   detector: TextDetector;
+  format?: Format;
 }): Promise<Findings> {
   const texts: Findings['texts'][number][] = [];
   const clean = { count: 0, alarms: 0, doubts: 0 };
   let pixels = 0;
   for (let number = of.from; number < of.from + of.count; number++) {
-    const { picture, texts: written, name } = await testPicture(of.seed, number);
+    const { picture, texts: written, name } = await testPicture(of.seed, number, of.format);
     const lines = await of.detector.detect(picture);
     const found = judge(lines, { redact: 'all-text', isKnown: () => false, inCompany: false });
     pixels += picture.width * picture.height;

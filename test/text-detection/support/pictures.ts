@@ -49,17 +49,30 @@ const TRIES_MAX = 40;
 /** Letters must stand out of the ground's own variation by this many deviations to be readable by a person. */
 const DEVIATIONS_MIN = 4;
 
+/** Of a frame that is larger than a megapixel; its letters are so many pixels at least. */
+export interface Format extends Pick<Picture, 'width' | 'height'> {
+  readonly sizeMin: number;
+}
+
+/** A radiograph of five megapixels. */
+export const RADIOGRAPH: Format = { width: 2048, height: 2500, sizeMin: 12 };
+
 /** Pictures with text have even numbers, those without odd ones. */
-export async function testPicture(seed: number, number: number): Promise<TestPicture> {
+export async function testPicture(seed: number, number: number, format?: Format): Promise<TestPicture> {
   const random = new Seeded((seed * 1_000_003 + number * 7919) >>> 0);
   const ground = GROUNDS[number % 2 === 0 ? (number / 2) % 8 : ((number - 1) / 2) % 8] ?? 'black';
-  const width = 256 + Math.floor(random.next() * 768);
-  const height = 256 + Math.floor(random.next() * 512);
+  const width = format?.width ?? 256 + Math.floor(random.next() * 768);
+  const height = format?.height ?? 256 + Math.floor(random.next() * 512);
   const pixels = groundPixels(ground, { width, height }, random);
   const texts: WrittenText[] = [];
   const count = number % 2 === 0 ? 2 + Math.floor(random.next() * 4) : 0;
   for (let index = 0; index < count; index++) {
-    const written = await writeSomewhere(pixels, { width, height }, texts, random);
+    const written = await writeSomewhere(
+      pixels,
+      { width, height, sizeMin: format?.sizeMin ?? SIZE_MIN },
+      texts,
+      random,
+    );
     if (written !== undefined) texts.push(written);
   }
   return { name: `${seed}/${number} ${ground}`, ground, picture: { width, height, channels: 1, pixels }, texts };
@@ -147,12 +160,12 @@ function someText(random: Seeded): string {
 
 async function writeSomewhere(
   pixels: Uint8Array,
-  extent: Size,
+  extent: Format,
   others: readonly WrittenText[],
   random: Seeded,
 ): Promise<WrittenText | undefined> {
   const text = someText(random);
-  const size = Math.round(SIZE_MIN * (SIZE_MAX / SIZE_MIN) ** random.next());
+  const size = Math.round(extent.sizeMin * (SIZE_MAX / extent.sizeMin) ** random.next());
   const font = FONTS[Math.floor(random.next() * FONTS.length)] ?? 'dots';
   const turned = random.next() < TURNED_SHARE;
   const upright = font === 'dots' ? dotInk(text, size) : await fontInk(text, font, size);
