@@ -1,7 +1,7 @@
 /**
  * Soak: half the rate that the whole way takes (C-STORE to accepted by the backend), for minutes, with a backend that fails
- * in every way, and a look from outside every few seconds. What should be flat is compared between the first and the last
- * third: memory, open files, timers and sockets, the disk, what is owed, the rows of each table, and how long senders wait.
+ * in every way, and a look from outside every few seconds. What should be flat is compared between the thirds of
+ * the run: memory, open files, timers and sockets, the disk, what is owed, the rows of each table, and how long senders wait.
  * History is kept for a fifth of the run (a site keeps 30 days), so that the last third shows whether the tables and the
  * file of the database have stopped growing. The audit moves to files, which are kept: by so many bytes an instance.
  *
@@ -152,7 +152,7 @@ export async function run({ minutes, log }: { minutes: number; log(line: string)
     log(`sent ${figures.sent}, delivered ${figures.delivered}, held ${figures.held}`);
     for (const [name, thirds] of Object.entries(compared(samples)))
       log(
-        `${name.padEnd(18)} first third ${thirds.first.toFixed(1).padStart(8)}  last third ${thirds.last.toFixed(1).padStart(8)}`,
+        `${name.padEnd(18)} thirds ${[thirds.first, thirds.middle, thirds.last].map((value) => value.toFixed(1).padStart(9)).join('')}`,
       );
     return figures;
   } finally {
@@ -162,12 +162,16 @@ export async function run({ minutes, log }: { minutes: number; log(line: string)
   }
 }
 
-/** Medians of the first and the last third. */
-function compared(samples: readonly Sample[]): Record<keyof Sample, { first: number; last: number }> {
+/** Medians of each third; history fills up in the first. */
+function compared(samples: readonly Sample[]): Record<keyof Sample, { first: number; middle: number; last: number }> {
   const third = Math.max(1, Math.floor(samples.length / 3));
   const of = (name: keyof Sample) => ({
     first: quantile(
       samples.slice(0, third).map((sample) => sample[name]),
+      0.5,
+    ),
+    middle: quantile(
+      samples.slice(third, -third).map((sample) => sample[name]),
       0.5,
     ),
     last: quantile(

@@ -44,6 +44,24 @@ test(`kill -9 at random moments, ${KILLS} times: every acknowledged instance is 
   await campaign.conclude();
 });
 
+/** So long a settled instance is known: the least that a configuration may say, 43 s. Only the long form lasts longer. */
+const FORGETFUL = {
+  dicom: { commitmentHours: 0.01 },
+  retention: { receivedMinutes: 0, preparedMinutes: 0, historyDays: 0.0005, ledgerDays: 0.0005 },
+};
+
+if (LONG)
+  test(`kill -9 ${KILLS} times while history is forgotten and the audit moves to files: nothing is lost, all adds up`, async (t) => {
+    const rig = await startRig(t, { failures: BAD_DAY, destination: IMPATIENT, configuration: FORGETFUL });
+    const campaign = new Campaign(rig, KILLS * 30);
+    for (let round = 0; round < KILLS; round++) await interrupt(rig, campaign, 'SIGKILL');
+    await campaign.conclude({ forgets: true });
+    const database = new DatabaseSync(join(rig.dataDir, 'lethe.db'), { readOnly: true });
+    const { pruned, archived } = database.prepare('SELECT pruned, archived FROM history').get() ?? {};
+    database.close();
+    assert.ok(Number(pruned) > 0 && Number(archived) > 0, `${pruned} forgotten, ${archived} entries in files`);
+  });
+
 const STOPS = LONG ? 20 : 2;
 
 test(`SIGTERM at random moments, ${STOPS} times: it ends with 0 and nothing is lost`, async (t) => {

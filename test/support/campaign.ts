@@ -6,6 +6,8 @@
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { readArchive } from '../../src/audit/archive.ts';
+import { verifyAudit } from '../../src/audit/verify.ts';
 import type { OrderedFailure } from '../../src/backend/failures.ts';
 import { isTaken } from '../../src/cli/send.ts';
 import { storeFiles } from '../../src/cli/store-files.ts';
@@ -105,14 +107,15 @@ export class Campaign {
   }
 
   /** The backend is well again, everything is sent, what was held because of the backend is released; then the count. */
-  async conclude(): Promise<void> {
+  async conclude({ forgets = false } = {}): Promise<void> {
     this.#rig.backend.failures.clear();
     for (let attempt = 0; attempt < 10 && !this.isOver; attempt++) await this.send();
     assert.ok(
       this.isOver,
       `${this.acknowledged.size} of ${this.#count} were taken; ${JSON.stringify([...this.refusals])}`,
     );
-    await this.#sendAll(Array.from({ length: REPEATED }, () => Math.floor(Math.random() * this.#count)));
+    // What a gateway has forgotten is new to it, and would be counted again.
+    if (!forgets) await this.#sendAll(Array.from({ length: REPEATED }, () => Math.floor(Math.random() * this.#count)));
     await this.#rig.quiet();
     await this.#retryRefused();
     const counts = await this.#rig.quiet();
@@ -135,7 +138,9 @@ export class Campaign {
     assert.equal(counts.prepared, this.#count, `duplicates are recognised: ${JSON.stringify(counts)}`);
     assert.equal(counts.deliveries['cloud']?.['delivered'], this.#count);
     const store = new SqliteStore(join(this.#rig.dataDir, 'lethe.db'), systemClock);
-    const lines = await store.ledger({ limit: 1000 }).finally(() => store.close());
+    const lines = await store.ledger({ limit: 1000 });
+    const chain = await verifyAudit(wholeChain(store, this.#rig.dataDir), [], []).finally(() => store.close());
+    assert.equal(chain.whole, true, JSON.stringify(chain));
     for (const line of lines) assert.equal(line.received, line.delivered, JSON.stringify(line));
     assert.equal(
       lines.reduce((sum, { received }) => sum + received, 0),
@@ -155,6 +160,13 @@ export class Campaign {
     assert.equal(this.#rig.log().includes(CANARY), false);
     assert.doesNotMatch(this.#rig.log(), /"lost":[1-9]/);
   }
+}
+
+/** The audit, with what was moved to files. */
+async function* wholeChain(store: SqliteStore, dataDir: string): ReturnType<typeof readArchive> {
+  const { sequence } = await store.archivedAudit();
+  yield* readArchive(dataDir, sequence);
+  yield* store.auditEntries(sequence);
 }
 
 function instance(number: number): Uint8Array<ArrayBuffer> {
