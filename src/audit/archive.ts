@@ -3,12 +3,13 @@
  * line with its hash, compressed, named by the number of the first. Never changed once written; only read to verify.
  * A file is under its name when it is on the medium, not before. The chain and its checkpoints go on as if it had not moved.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { AuditEntry } from '../core/chain.ts';
+import { flushFolder, writePrivateFile } from './private-file.ts';
 
 export type ArchivedEntry = AuditEntry & { readonly hash: string };
 
@@ -28,30 +29,9 @@ export async function writeArchive(dataDir: string, entries: readonly ArchivedEn
   const [first] = entries;
   if (first === undefined) return;
   const folder = archiveFolder(dataDir);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const path = join(folder, `${String(first.sequence).padStart(NUMBER_DIGITS, '0')}.jsonl.gz`);
-  const bytes = await compress(`${entries.map((entry) => JSON.stringify(entry)).join('\n')}\n`);
-  const file = openSync(`${path}.part`, 'w', 0o600);
-  try {
-    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${path}.part`, path);
-  flush(folder);
-  flush(join(dataDir, 'audit'));
-  flush(dataDir);
-}
-
-function flush(folder: string): void {
-  if (process.platform === 'win32') return;
-  const file = openSync(folder, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  const name = `${String(first.sequence).padStart(NUMBER_DIGITS, '0')}.jsonl.gz`;
+  writePrivateFile(join(folder, name), await compress(`${entries.map((entry) => JSON.stringify(entry)).join('\n')}\n`));
+  for (const made of [join(dataDir, 'audit'), dataDir]) flushFolder(made); // their names, the first time
 }
 
 /**

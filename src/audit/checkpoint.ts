@@ -6,20 +6,10 @@
  * Signed is the text `lethe audit checkpoint 1`, sequence, hash, time and the signature before, each on a line of its own.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { LetheError } from '../core/errors.ts';
+import { appendToPrivateFile, modeOfExposedFile, writePrivateFile } from './private-file.ts';
 
 export interface Checkpoint {
   /** Of the last entry it covers. */
@@ -34,8 +24,6 @@ export interface Checkpoint {
 const VERSION_LINE = 'lethe audit checkpoint 1';
 const KEY_FILE = 'audit-signing.pem';
 const PUBLIC_FILE = 'audit-signing.pub.pem';
-const OWNER_ONLY = 0o600;
-const GROUP_AND_OTHERS = 0o077;
 const PEM = /-----BEGIN PUBLIC KEY-----[\s\S]+?-----END PUBLIC KEY-----/g;
 
 export function checkpointsPath(dataDir: string): string {
@@ -54,7 +42,7 @@ export function loadOrMakeSigningKey(dataDir: string): KeyObject {
   const path = join(dataDir, 'keys', KEY_FILE);
   try {
     if (!existsSync(path)) makeKey(path, publicKeyPath(dataDir));
-    if ((statSync(path).mode & GROUP_AND_OTHERS) !== 0)
+    if (modeOfExposedFile(path) !== undefined)
       throw new LetheError('AUDIT_KEY_UNREADABLE', { path, problem: 'readable by others than its owner' });
     return createPrivateKey(readFileSync(path));
   } catch (error) {
@@ -65,24 +53,9 @@ export function loadOrMakeSigningKey(dataDir: string): KeyObject {
 
 function makeKey(path: string, publicPath: string): void {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   // The public half first: a crash between the two must not leave a key that nobody can check.
-  append(publicPath, String(publicKey.export({ type: 'spki', format: 'pem' })));
-  writeWhole(path, String(privateKey.export({ type: 'pkcs8', format: 'pem' })));
-}
-
-/** Under its name when it is on the medium, not before: half a key would stop every start. */
-function writeWhole(path: string, text: string): void {
-  const part = `${path}.part`;
-  rmSync(part, { force: true });
-  append(part, text);
-  renameSync(part, path);
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  appendToPrivateFile(publicPath, String(publicKey.export({ type: 'spki', format: 'pem' })));
+  writePrivateFile(path, String(privateKey.export({ type: 'pkcs8', format: 'pem' })));
 }
 
 /** All keys of a PEM file. @throws AUDIT_KEY_UNREADABLE */
@@ -109,18 +82,7 @@ function signedText({ sequence, hash, atMs, previous }: Omit<Checkpoint, 'signat
 
 /** Flushed when it returns. */
 export function appendCheckpoint(dataDir: string, checkpoint: Checkpoint): void {
-  append(checkpointsPath(dataDir), `${JSON.stringify(checkpoint)}\n`);
-}
-
-function append(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const file = openSync(path, 'a', OWNER_ONLY);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  appendToPrivateFile(checkpointsPath(dataDir), `${JSON.stringify(checkpoint)}\n`);
 }
 
 /** In their order; none where there is no file. A last line that a crash cut off is not one. @throws AUDIT_CHECKPOINT_INVALID */

@@ -5,19 +5,9 @@
  * be joined.
  */
 import { createHmac } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { modeOfExposedFile, writePrivateFile } from '../audit/private-file.ts';
 import type { Random } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 
@@ -40,22 +30,16 @@ export function loadOrMakeKey(options: KeyFileOptions): { key: Uint8Array; made:
   if (existsSync(options.path)) return { key: readKeyFile(options.path), made: false };
   if (options.dataExist) throw new LetheError('DEID_KEY_MISSING', { path: options.path });
   const key = options.random.bytes(KEY_BYTES);
-  mkdirSync(dirname(options.path), { recursive: true, mode: 0o700 });
-  writeDurably(options.path, `${Buffer.from(key).toString('hex')}\n`);
+  writePrivateFile(options.path, `${Buffer.from(key).toString('hex')}\n`);
   return { key, made: true };
 }
 
 /** @throws DEID_KEY_MISSING, DEID_KEY_INVALID */
 export function readKeyFile(path: string): Uint8Array {
   if (!existsSync(path)) throw new LetheError('DEID_KEY_MISSING', { path });
-  const mode = statSync(path).mode & 0o777;
-  if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-    throw new LetheError('DEID_KEY_INVALID', {
-      path,
-      mode: mode.toString(8),
-      problem: 'others may read it; chmod 600',
-    });
-  }
+  const mode = modeOfExposedFile(path);
+  if (mode !== undefined)
+    throw new LetheError('DEID_KEY_INVALID', { path, mode, problem: 'others may read it; chmod 600' });
   const text = readFileSync(path, 'latin1').trim();
   if (!/^[0-9a-fA-F]{64}$/.test(text))
     throw new LetheError('DEID_KEY_INVALID', { path, problem: 'not 64 hexadecimal digits' });
@@ -66,23 +50,4 @@ export function readKeyFile(path: string): Uint8Array {
 export function customerKey(key: Uint8Array, customer: string): Uint8Array {
   if (customer === DEFAULT_CUSTOMER) return key;
   return new Uint8Array(createHmac('sha256', key).update(`lethe customer key\0${customer}`).digest());
-}
-
-function writeDurably(path: string, text: string): void {
-  const part = `${path}.part`; // half a key would stop every start
-  const file = openSync(part, 'w', 0o600);
-  try {
-    writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  chmodSync(part, 0o600);
-  renameSync(part, path);
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
