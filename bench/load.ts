@@ -5,11 +5,11 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { StorageScu } from '../src/dimse/storage-scu.ts';
+import { CT_IMAGE_STORAGE, ctSlice } from '../test/build/ct-slice.ts';
 import { buildDataSet } from '../test/build/data-set.ts';
 import { phantom } from './phantom.ts';
 import { freePort, listening } from './ports.ts';
 
-const CT_IMAGE_STORAGE = '1.2.840.10008.5.1.4.1.1.2';
 const EXPLICIT_LITTLE = '1.2.840.10008.1.2.1';
 const STUDY_INSTANCES = 60;
 const SERIES_INSTANCES = 30;
@@ -73,27 +73,17 @@ export class Instances {
 
   dataSet(number: number): Uint8Array {
     const study = Math.floor(number / STUDY_INSTANCES);
-    return buildDataSet([
-      ['SOPClassUID', CT_IMAGE_STORAGE],
-      ['SOPInstanceUID', uidOf(number)],
-      ['StudyDate', '20260101'],
-      ['Modality', 'CT'],
-      ['PatientName', `Phantom^${study}`],
-      ['PatientID', `PHANTOM-${study}`],
-      ['StudyInstanceUID', `2.25.88${study}`],
-      ['SeriesInstanceUID', `2.25.99${Math.floor(number / SERIES_INSTANCES)}`],
-      ['SamplesPerPixel', [1]],
-      ['PhotometricInterpretation', 'MONOCHROME2'],
-      ['Rows', [512]],
-      ['Columns', [512]],
-      ['BitsAllocated', [16]],
-      ['BitsStored', [12]],
-      ['HighBit', [11]],
-      ['PixelRepresentation', [0]],
-      ['RescaleIntercept', '0'],
-      ['RescaleSlope', '1'],
-      ['PixelData', 'OW', this.#pixels],
-    ]);
+    return buildDataSet(
+      ctSlice({
+        sopInstanceUid: uidOf(number),
+        studyInstanceUid: `2.25.88${study}`,
+        seriesInstanceUid: `2.25.99${Math.floor(number / SERIES_INSTANCES)}`,
+        patientName: `Phantom^${study}`,
+        patientId: `PHANTOM-${study}`,
+        size: 512,
+        pixels: this.#pixels,
+      }),
+    );
   }
 }
 

@@ -14,7 +14,7 @@ import { DataSetInspector } from './data-set-inspector.ts';
 import { fragmentsOf } from './fragments.ts';
 import { MessageAssembler } from './message-assembler.ts';
 import type { NegotiatedContext } from './negotiation.ts';
-import { type AssociateAc, CONTEXT_RESULT } from './pdu.ts';
+import type { AssociateAc } from './pdu.ts';
 import { commandPdus, dataTfHeader, pdvDataBytesMax } from './pdu-writer.ts';
 import {
   type FoundStudy,
@@ -28,7 +28,7 @@ import {
 } from './query-retrieve.ts';
 import { refusalOf } from './refusal.ts';
 import type { IncomingStore, StorageAssociation } from './storage-handler.ts';
-import { endError, opened, requestOf, type StorageScuOptions } from './storage-scu.ts';
+import { acceptedContexts, endError, opened, requestOf, type StorageScuOptions } from './storage-scu.ts';
 
 export interface QueryScuOptions extends Omit<StorageScuOptions, 'operationsInvoked' | 'dimseTimeoutMs'> {
   /** The longest silence of the peer while it owes an answer; each message of a C-GET counts. */
@@ -206,17 +206,9 @@ export class QueryScu {
     this.#released.resolve();
   }
 
-  #onAccepted(
-    { contexts, userInformation }: AssociateAc,
-    proposed: readonly { id: number; abstractSyntax: string }[],
-  ): void {
-    this.#peerMaxPduLengthBytes = userInformation.maxPduLengthBytes;
-    this.#contexts = contexts
-      .filter(({ result }) => result === CONTEXT_RESULT.acceptance)
-      .flatMap(({ id, transferSyntax }) => {
-        const abstractSyntax = proposed.find((context) => context.id === id)?.abstractSyntax;
-        return abstractSyntax === undefined ? [] : [{ id, abstractSyntax, transferSyntax }];
-      });
+  #onAccepted(response: AssociateAc, proposed: Parameters<typeof acceptedContexts>[1]): void {
+    this.#peerMaxPduLengthBytes = response.userInformation.maxPduLengthBytes;
+    this.#contexts = acceptedContexts(response, proposed);
   }
 
   #context(abstractSyntax: string): NegotiatedContext {

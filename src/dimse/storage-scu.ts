@@ -249,13 +249,7 @@ export class StorageScu {
     const asked = this.#options.operationsInvoked ?? 1;
     const granted = asyncWindow?.invoked ?? 1;
     this.#window = granted === 0 ? Math.max(1, asked) : Math.min(granted, Math.max(1, asked));
-    const proposed = requestOf(this.#options).contexts;
-    this.#contexts = response.contexts
-      .filter(({ result }) => result === CONTEXT_RESULT.acceptance)
-      .flatMap(({ id, transferSyntax }) => {
-        const abstractSyntax = proposed.find((context) => context.id === id)?.abstractSyntax;
-        return abstractSyntax === undefined ? [] : [{ id, abstractSyntax, transferSyntax }];
-      });
+    this.#contexts = acceptedContexts(response, requestOf(this.#options).contexts);
   }
 
   #contextFor(sopClassUid: string, transferSyntaxUid: string): NegotiatedContext | undefined {
@@ -358,6 +352,19 @@ export class StorageScu {
 
 function stopped(): LetheError {
   return new LetheError('DIMSE_ASSOCIATION_ABORTED', { what: 'stopped' });
+}
+
+/** What was proposed and accepted, with the transfer syntax that the peer chose (PS3.8 §9.3.3.2). */
+export function acceptedContexts(
+  { contexts }: AssociateAc,
+  proposed: readonly Pick<PresentationContextRq, 'id' | 'abstractSyntax'>[],
+): NegotiatedContext[] {
+  return contexts
+    .filter(({ result }) => result === CONTEXT_RESULT.acceptance)
+    .flatMap(({ id, transferSyntax }) => {
+      const abstractSyntax = proposed.find((context) => context.id === id)?.abstractSyntax;
+      return abstractSyntax === undefined ? [] : [{ id, abstractSyntax, transferSyntax }];
+    });
 }
 
 /** PS3.8 §7.1.1. One presentation context an abstract syntax and transfer syntax that is proposed. */

@@ -14,6 +14,7 @@ import { storeFiles } from '../../src/cli/store-files.ts';
 import { bytesSource } from '../../src/core/bytes.ts';
 import { systemClock, systemRandom } from '../../src/core/clock.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
+import { ctSlice } from '../build/ct-slice.ts';
 import { buildPart10 } from '../build/data-set.ts';
 import { everythingUnder, type Flow, type Rig } from './gateway-process.ts';
 
@@ -173,26 +174,16 @@ function instance(number: number): Uint8Array<ArrayBuffer> {
   const pixels = Uint8Array.from({ length: 64 * 64 * 2 }, (_, index) => (index * 7 + number) & 0x0f);
   const study = Math.floor(number / STUDY_INSTANCES);
   return new Uint8Array(
-    buildPart10([
-      ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.2'],
-      ['SOPInstanceUID', `2.25.7700${number}`],
-      ['StudyDate', '20260101'],
-      ['Modality', 'CT'],
-      ['PatientName', `${CANARY}^N${study}`],
-      ['PatientID', `${CANARY}ID${study}`],
-      ['StudyInstanceUID', `2.25.8800${study}`],
-      ['SeriesInstanceUID', `2.25.9900${Math.floor(number / SERIES_INSTANCES)}`],
-      ['SamplesPerPixel', [1]],
-      ['PhotometricInterpretation', 'MONOCHROME2'],
-      ['Rows', [64]],
-      ['Columns', [64]],
-      ['BitsAllocated', [16]],
-      ['BitsStored', [12]],
-      ['HighBit', [11]],
-      ['PixelRepresentation', [0]],
-      ['RescaleIntercept', '0'],
-      ['RescaleSlope', '1'],
-      ['PixelData', 'OW', pixels],
-    ]),
+    buildPart10(
+      ctSlice({
+        sopInstanceUid: `2.25.7700${number}`,
+        studyInstanceUid: `2.25.8800${study}`,
+        seriesInstanceUid: `2.25.9900${Math.floor(number / SERIES_INSTANCES)}`,
+        patientName: `${CANARY}^N${study}`,
+        patientId: `${CANARY}ID${study}`,
+        size: 64,
+        pixels,
+      }),
+    ),
   );
 }
