@@ -107,14 +107,17 @@ class UdpSender implements SyslogSender {
   async send(messages: readonly string[]): Promise<void> {
     const { host, port } = this.#options;
     const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    const failed = Promise.withResolvers<never>();
+    failed.promise.catch(() => undefined); // heard below, while something is sent
+    socket.on('error', () => failed.reject(unreachable('socket')));
     try {
       for (const message of messages) {
         // What is too long for a datagram is cut: its beginning says what happened (RFC 5426 §3.2 lets receivers do so).
         const bytes = Buffer.from(message, 'utf8').subarray(0, DATAGRAM_BYTES_MAX);
-        await new Promise<void>((resolve, reject) => {
-          socket.once('error', () => reject(unreachable('socket')));
+        const sent = new Promise<void>((resolve, reject) => {
           socket.send(bytes, port, host, (error) => (error == null ? resolve() : reject(unreachable('send'))));
         });
+        await Promise.race([sent, failed.promise]);
       }
     } finally {
       socket.close();

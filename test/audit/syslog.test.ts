@@ -38,6 +38,10 @@ for (const protocol of ['tls', 'udp'] as const) {
     skip,
   }, async (t) => {
     const receiver = await repository(t, protocol);
+    const warnings: string[] = [];
+    const warned = ({ name }: Error) => warnings.push(name);
+    process.on('warning', warned);
+    t.after(() => process.off('warning', warned));
     const host = '127.0.0.1';
     const { port } = receiver;
     const tls = { ca: readFileSync(receiver.ca, 'utf8') };
@@ -50,6 +54,7 @@ for (const protocol of ['tls', 'udp'] as const) {
     sender.close();
     while (receiver.messages().length < texts.length) await new Promise((resolve) => setTimeout(resolve, 50));
     assert.deepEqual(receiver.messages(), texts);
+    assert.ok(!warnings.includes('MaxListenersExceededWarning'), 'a message leaves nothing behind at the socket');
   });
 }
 
