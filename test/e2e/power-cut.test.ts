@@ -20,8 +20,11 @@ import { startRig } from '../support/gateway-process.ts';
 import { skipWithoutProgram } from '../support/peers.ts';
 import { Recording, trace } from '../support/power-cut.ts';
 
-const INSTANCES = process.env['LETHE_LONG'] === '1' ? 240 : 36;
-const DRAWS = process.env['LETHE_LONG'] === '1' ? 10 : 2;
+const LONG = process.env['LETHE_LONG'] === '1';
+const INSTANCES = LONG ? 240 : 36;
+const DRAWS = LONG ? 10 : 2;
+/** The long form replays some two thousand cuts: more than the runner grants a test. */
+const PATIENCE = LONG ? { timeout: 30 * 60_000 } : {};
 const BETWEEN = 15;
 
 /** SOP Instance UIDs of the C-STORE responses with status Success in what a socket was sent (PS3.8 §9.3.5, PS3.7 §9.3.1.2). */
@@ -38,6 +41,7 @@ function acknowledgedIn(data: Buffer): string[] {
 
 test('a power cut at any moment: every acknowledged instance is there, from what was flushed alone', {
   skip: skipWithoutProgram('strace'),
+  ...PATIENCE,
 }, async (t) => {
   const rig = await startRig(t, { configuration: { retention: { receivedMinutes: 0, preparedMinutes: 0 } } });
   const before = mkdtempSync(join(tmpdir(), 'lethe-before-'));
