@@ -1,6 +1,6 @@
 /** The worker thread's side of `worker-pool.ts`: opens what it needs once, then processes one job after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemRandom } from '../core/clock.ts';
+import { systemClock, systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import type { CrosswalkForm } from '../deid/deidentify.ts';
@@ -53,8 +53,22 @@ function crosswalkTo(dataDir: string, publicKeyPem: string, form: CrosswalkForm 
   return { publicKeyPem, random: systemRandom.bytes, form, keep };
 }
 
+/** Short against every deadline: a message for each step of a small instance costs more than most steps. */
+const PROGRESS_MS = 100;
+
+function progressTo(port: NonNullable<typeof parentPort>): () => void {
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return () => {
+    const nowMs = systemClock.monotonicMs();
+    if (nowMs - toldMs < PROGRESS_MS) return;
+    toldMs = nowMs;
+    port.postMessage({ progress: true });
+  };
+}
+
 const port = parentPort;
 if (port !== null) {
+  const onProgress = progressTo(port);
   const data = workerData as ProcessWorkerData;
   const area = new LocalPreparedArea(data.dataDir);
   const options = {
@@ -72,9 +86,8 @@ if (port !== null) {
       ? {}
       : { crosswalk: crosswalkTo(data.dataDir, data.crosswalkPublicKey, data.crosswalkForm) }),
     reviews: new LocalReviews(data.dataDir),
-    detector:
-      data.pixels.textDetection === 'off' ? undefined : openDetector(() => port.postMessage({ progress: true })),
-    onProgress: () => port.postMessage({ progress: true }),
+    detector: data.pixels.textDetection === 'off' ? undefined : openDetector(onProgress),
+    onProgress,
   };
   port.on('message', ({ job }: { job: ProcessJob }) => {
     void processInstance(job, options, deps).then((outcome) => port.postMessage({ outcome }));

@@ -20,7 +20,7 @@ export function hasUnusedBits({ kind, bitsStored, bitsAllocated }: ImageDescript
 export function clearUnusedBits(words: SampleArray, bits: CellBits, padding?: number): boolean {
   const width = words.BYTES_PER_ELEMENT * 8;
   const used = usedMask(bits);
-  if (words instanceof Uint16Array && !anyOutside(words, used)) return false;
+  if (words instanceof Uint16Array && isSettled(words, bits)) return false;
   const above = (wordMask(width) & ~wordMask(bits.highBit + 1)) >>> 0;
   const sign = bits.signed ? 2 ** bits.highBit : 0;
   let isChanged = false;
@@ -36,9 +36,30 @@ export function clearUnusedBits(words: SampleArray, bits: CellBits, padding?: nu
   return isChanged;
 }
 
-/** Whether any cell uses such a bit. Cells of a padding value or a sign may be right to. */
+/** Whether any cell uses such a bit, other than to extend its sign. Cells of a padding value may be right to. */
 export function anyUnusedBitSet(words: SampleArray, bits: CellBits): boolean {
-  return words instanceof Uint16Array ? anyOutside(words, usedMask(bits)) : true;
+  return words instanceof Uint16Array ? !isSettled(words, bits) : true;
+}
+
+function isSettled(words: Uint16Array, bits: CellBits): boolean {
+  return !anyOutside(words, usedMask(bits)) || (bits.signed && !anyButSign(words, bits));
+}
+
+/**
+ * Whether a signed cell has a bit set below the lowest stored one, or bits above High Bit that do not repeat the sign: two
+ * neighbouring bits that differ there show as a set bit of the cell combined with itself one further.
+ */
+function anyButSign(words: Uint16Array, { bitsStored, highBit }: CellBits): boolean {
+  const above = 0xffff & ~wordMask(highBit + 1);
+  const below = wordMask(highBit + 1 - bitsStored);
+  let differing = 0;
+  let all = 0;
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? 0;
+    differing |= word ^ (word << 1);
+    all |= word;
+  }
+  return (differing & above) !== 0 || (all & below) !== 0;
 }
 
 /** Eight cells at a time: most images have nothing there, and are through after this. */

@@ -1,0 +1,42 @@
+/** Cells of PS3.5 §8.1.1, one at a time: which bits outside of the stored ones are a sign, and which hide something. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { anyUnusedBitSet, clearUnusedBits } from '../../../src/imaging/redact/unused-bits.ts';
+
+const SIGNED_12 = { bitsStored: 12, highBit: 11, signed: true };
+const ORDINARY = [0, 1, 0x7ff, 0xf800, 0xffff, 0xfc18]; // 0, 1, 2047, -2048, -1, -1000
+
+test('a signed cell that extends its sign hides nothing, and stays', () => {
+  const words = Uint16Array.from(ORDINARY);
+  assert.equal(anyUnusedBitSet(words, SIGNED_12), false);
+  assert.equal(clearUnusedBits(words, SIGNED_12), false);
+  assert.deepEqual([...words], ORDINARY);
+});
+
+for (let bit = 12; bit < 16; bit++) {
+  test(`a bit that differs from the sign is found among signed cells: bit ${bit}`, () => {
+    for (const [hiding, clean] of [
+      [5 | (1 << bit), 5],
+      [0xfffb & ~(1 << bit), 0xfffb],
+    ] as const) {
+      for (let at = 0; at <= ORDINARY.length; at++) {
+        const words = Uint16Array.from(ORDINARY.toSpliced(at, 0, hiding));
+        assert.equal(anyUnusedBitSet(words, SIGNED_12), true);
+        assert.equal(clearUnusedBits(words, SIGNED_12), true);
+        assert.deepEqual([...words], ORDINARY.toSpliced(at, 0, clean));
+      }
+    }
+  });
+}
+
+test('bits below the lowest stored one hide something, whatever the sign above says', () => {
+  const bits = { bitsStored: 12, highBit: 13, signed: true };
+  const words = Uint16Array.of(0x0004, 0xe005, 0xfffc);
+  assert.equal(anyUnusedBitSet(words, bits), true);
+  assert.equal(clearUnusedBits(words, bits), true);
+  assert.deepEqual([...words], [0x0004, 0xe004, 0xfffc]);
+});
+
+test('the same words of an unsigned cell have bits set that hold no pixel', () => {
+  assert.equal(anyUnusedBitSet(Uint16Array.from(ORDINARY), { ...SIGNED_12, signed: false }), true);
+});
