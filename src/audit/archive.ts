@@ -52,6 +52,19 @@ export async function* readArchive(dataDir: string, through: number): AsyncGener
   }
 }
 
+/** Who has the rest of the chain. */
+export interface ChainSource {
+  archivedAudit(): Promise<{ readonly sequence: number }>;
+  auditEntries(after: number): AsyncIterable<ArchivedEntry>;
+}
+
+/** What was moved to files, then what is in the database. */
+export async function* wholeChain(store: ChainSource, dataDir: string): AsyncGenerator<ArchivedEntry> {
+  const { sequence } = await store.archivedAudit();
+  yield* readArchive(dataDir, sequence);
+  yield* store.auditEntries(sequence);
+}
+
 async function linesOf(path: string): Promise<string[]> {
   const packed = await readFile(path);
   const text = await unpack(packed, { maxOutputLength: UNPACKED_BYTES_MAX }).catch(() => Buffer.alloc(0));

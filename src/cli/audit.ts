@@ -1,10 +1,9 @@
 /** `lethe audit verify`: proves the audit chain and its signed checkpoints, or names the first broken entry. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { readArchive } from '../audit/archive.ts';
+import { wholeChain } from '../audit/archive.ts';
 import { checkpointsPath, publicKeyPath, readCheckpoints, readPublicKeys } from '../audit/checkpoint.ts';
 import { type Verdict, verifyAudit } from '../audit/verify.ts';
-import type { Store } from '../queue/store.ts';
 import { CONFIG_OPTION, type Command, EXIT, JSON_OPTION, textOption, UsageError } from './command.ts';
 import { withStore } from './offline.ts';
 
@@ -35,13 +34,6 @@ them anew. dataDir/audit/checkpoints.jsonl and dataDir/keys/audit-signing.pub.pe
     return verdict.whole ? EXIT.success : EXIT.failure;
   },
 };
-
-/** What was moved to files, then what is in the database. */
-async function* wholeChain(store: Store, dataDir: string): ReturnType<typeof readArchive> {
-  const { sequence } = await store.archivedAudit();
-  yield* readArchive(dataDir, sequence);
-  yield* store.auditEntries(sequence);
-}
 
 function words(verdict: Verdict): string {
   if (verdict.whole)

@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { readArchive } from '../../src/audit/archive.ts';
+import { wholeChain } from '../../src/audit/archive.ts';
 import { verifyAudit } from '../../src/audit/verify.ts';
 import type { OrderedFailure } from '../../src/backend/failures.ts';
 import { isTaken } from '../../src/cli/send.ts';
@@ -161,13 +161,6 @@ export class Campaign {
     assert.equal(this.#rig.log().includes(CANARY), false);
     assert.doesNotMatch(this.#rig.log(), /"lost":[1-9]/);
   }
-}
-
-/** The audit, with what was moved to files. */
-async function* wholeChain(store: SqliteStore, dataDir: string): ReturnType<typeof readArchive> {
-  const { sequence } = await store.archivedAudit();
-  yield* readArchive(dataDir, sequence);
-  yield* store.auditEntries(sequence);
 }
 
 function instance(number: number): Uint8Array<ArrayBuffer> {
