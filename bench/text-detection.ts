@@ -4,7 +4,7 @@
  * deciding from the header costs an instance, whether or not anything is looked at then.
  * Radiographs of five megapixels with letters of 12 pixels and more are a row of their own.
  *
- *   bin/lethe bench text-detection [--pictures 500] [--radiographs 40] [--seed 1]
+ *   node bench/text-detection.ts [--pictures 500] [--radiographs 40] [--seed 1]
  */
 import { parseArgs } from 'node:util';
 import { triage } from '../src/deid/burned-in/triage.ts';
