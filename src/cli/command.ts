@@ -3,7 +3,7 @@
  * Exit codes: 0 success, 1 the work failed, 2 wrong usage. With `--json` stdout holds JSON documents and nothing else;
  * progress and notes go to stderr.
  */
-import type { ParseArgsOptionDescriptor } from 'node:util';
+import { type ParseArgsOptionDescriptor, parseArgs } from 'node:util';
 
 export interface OptionHelp extends ParseArgsOptionDescriptor {
   readonly help: string;
@@ -58,6 +58,17 @@ export function requiredOption(options: OptionValues, name: string): string {
   const value = textOption(options, name);
   if (value === undefined || value === '') throw new UsageError(`--${name} is required`);
   return value;
+}
+
+/**
+ * Options and positionals of a command line; throws as `parseArgs` does. An option that is called `no-...` keeps that name:
+ * with `allowNegative` it would be read as the negation of another one, which nobody asks for.
+ */
+export function parseOptions<const Options extends Readonly<Record<string, OptionHelp>>>(
+  options: Options,
+  argv: readonly string[],
+) {
+  return parseArgs({ args: [...argv], options, allowPositionals: true, allowNegative: false });
 }
 
 export function flag(options: OptionValues, name: string): boolean {

@@ -1,9 +1,8 @@
 /** The command line's entry: finds the verb, parses its options, runs it, turns errors into words and an exit code. */
-import { parseArgs } from 'node:util';
 import { nearestName } from '../config/nearest.ts';
 import { type LetheError, toLetheError } from '../core/errors.ts';
 import { VERSION } from '../core/version.ts';
-import { type Command, EXIT, type Terminal, UsageError } from './command.ts';
+import { type Command, EXIT, parseOptions, type Terminal, UsageError } from './command.ts';
 import { VERBS } from './verbs.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -57,7 +56,7 @@ async function run(verb: string, command: Command, argv: readonly string[]): Pro
 function parse(command: Command, argv: readonly string[]) {
   try {
     const options = { ...command.options, help: { type: 'boolean', short: 'h', help: 'Show this help.' } } as const;
-    return parseArgs({ args: [...argv], options, allowPositionals: true, allowNegative: true });
+    return parseOptions(options, argv);
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }

@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from '
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseFormats, parseFrames, parseWindow } from '../../src/cli/image-options.ts';
+import { parseOptions } from '../../src/cli/command.ts';
 import { VERBS } from '../../src/cli/verbs.ts';
 import { makeSampleStudies } from '../../src/samples/studies.ts';
 import { folder, lethe } from './run-lethe.ts';
@@ -94,6 +95,17 @@ test('deid names outputs by the new SOP Instance UID, leaves images and base64 b
     false,
     'no temporary file stays',
   );
+});
+
+test('every option of every verb is known to the parser by the name that the help gives it', async () => {
+  for (const [verb, { load }] of Object.entries(VERBS)) {
+    const { options } = await load();
+    for (const [name, option] of Object.entries(options)) {
+      const isNegated = option.type === 'boolean' && name.startsWith('no-');
+      const { values } = parseOptions({ [name]: option }, [`--${name}`, ...(option.type === 'boolean' ? [] : ['1'])]);
+      assert.ok(values[name] !== undefined, `${verb} --${name}${isNegated ? ' is read as a negation' : ''}`);
+    }
+  }
 });
 
 test('deid with the same key gives the same bytes, with another key other names', async (t) => {
