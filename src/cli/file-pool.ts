@@ -48,7 +48,7 @@ export async function* runFileJobs(jobs: readonly FileJob[], data: FileWorkerDat
     for (const job of jobs) {
       const isOwn = own !== undefined && !(isForWorkers && ready < size * READY_PER_WORKER);
       const light = isOwn ? await own.runLight(job) : undefined;
-      const outcome = light === undefined ? runInWorker(job) : Promise.resolve(light);
+      const outcome = light === undefined ? runInWorker(job) : light.written;
       waiting.push(outcome.then((one) => ({ job, outcome: one })));
       if (own !== undefined) await setImmediate(); // hears the workers
       if (waiting.length >= WAITING_MAX) yield await (waiting.shift() as Promise<FileResult>);

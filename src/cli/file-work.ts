@@ -4,12 +4,12 @@
  *
  *   const work = new FileWork(data, onProgress); await work.run(job); work.runLight(job)
  */
-import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ByteSink, ByteSource } from '../core/bytes.ts';
+import type { ByteSource } from '../core/bytes.ts';
 import { LetheError, toLetheError } from '../core/errors.ts';
 import { inMemory } from '../core/scratch.ts';
-import { type CleanedPixels, cleanPixels, type Given, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
+import { cleanPixels, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import { eyesFor } from '../deid/burned-in/eyes.ts';
 import { triage } from '../deid/burned-in/triage.ts';
 import { deidentify } from '../deid/deidentify.ts';
@@ -21,6 +21,7 @@ import type { RenderedFrame } from '../imaging/render.ts';
 import type { TextDetector } from '../text-detection/detector.ts';
 import type { FileJob, FileOutcome, FileWorkerData, WrittenImage } from './file-job.ts';
 import { fileSource } from './file-source.ts';
+import { OutputFile } from './output-file.ts';
 
 /** What both ways share: the options of the run, made ready. */
 interface Deid {
@@ -34,6 +35,7 @@ export class FileWork {
   readonly #deid: Deid | undefined;
   readonly #onProgress: () => void;
   #detector: Promise<TextDetector | undefined> | undefined;
+  #writing: Promise<unknown> = Promise.resolve();
 
   /** `onProgress` is called before work that may take long on damaged input. */
   constructor({ deid }: FileWorkerData, onProgress: () => void) {
@@ -68,19 +70,25 @@ export class FileWork {
   /**
    * As `run` where the job needs no codec: no image is asked for, and the instance has none or one whose native pixels
    * stay. Undefined for every other, of which nothing was written. Foreign code never runs here, so nothing can hang.
+   * Answers when the work is done and the file is being written; one file at a time is.
    */
-  async runLight(job: FileJob): Promise<FileOutcome | undefined> {
+  async runLight(job: FileJob): Promise<{ readonly written: Promise<FileOutcome> } | undefined> {
     if (this.#deid === undefined || job.formats.length > 0) return undefined;
     try {
       const source = inMemory(fileSource(job.path));
       try {
         const part10 = readPart10(source, { endAfterPixelData: true });
-        return isLight(part10) ? await deidOpened(job, { source, part10 }, this.#deid) : undefined;
+        if (!isLight(part10)) return undefined;
+        const made = await deidOpened(job, { source, part10 }, this.#deid);
+        await this.#writing;
+        const written = saved(made).catch((error: unknown) => failed(error, []));
+        this.#writing = written;
+        return { written };
       } finally {
         source.close();
       }
     } catch (error) {
-      return failed(error, []);
+      return { written: Promise.resolve(failed(error, [])) };
     }
   }
 }
@@ -127,10 +135,24 @@ async function deid(job: FileJob, options: Deid, output: Output): Promise<FileOu
   const source = inMemory(fileSource(job.path));
   try {
     const part10 = readPart10(source, { endAfterPixelData: true });
-    return await deidOpened(job, { source, part10 }, options, output);
+    return await saved(await deidOpened(job, { source, part10 }, options, output));
   } finally {
     source.close();
   }
+}
+
+/** What is safe, and not yet in its file. */
+interface Made {
+  readonly file: OutputFile;
+  readonly outcome: FileOutcome;
+  /** Whether the Part 10 file is asked for. */
+  readonly isWanted: boolean;
+}
+
+async function saved({ file, outcome, isWanted }: Made): Promise<FileOutcome> {
+  if (isWanted) await file.save();
+  else file.discard();
+  return outcome;
 }
 
 async function deidOpened(
@@ -138,68 +160,53 @@ async function deidOpened(
   { source, part10 }: { source: ByteSource; part10: Part10File },
   options: Deid,
   output?: Output,
-): Promise<FileOutcome> {
+): Promise<Made> {
   const temporary = join(job.dir, `.lethe-${process.pid}-${job.number}`);
   const dicomPath = `${temporary}.dcm`;
+  // What is light shows nothing that anybody would look for (`isLight`).
+  const given = { eyes: eyesFor(output?.detector, part10.dataSet, () => options.compiled, output?.onProgress) };
+  const cleaned = await cleanPixels(part10, options.pixels, given);
+  if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
+  const file = new OutputFile(dicomPath, source.size);
   try {
-    // What is light shows nothing that anybody would look for (`isLight`).
-    const given = { eyes: eyesFor(output?.detector, part10.dataSet, () => options.compiled, output?.onProgress) };
-    const cleaned = await cleanPixels(part10, options.pixels, given);
-    if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
-    const result = withSink(dicomPath, (sink) =>
-      deidentify(source, sink, {
-        profile: options.compiled,
-        key: { bytes: options.key, generation: 1 },
-        digest: !job.dicom, // two files are compared themselves
-        ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
-      }),
-    );
-    if (cleaned.decision === 'redacted') await lookAtFile(dicomPath, cleaned, given);
-    await verifyAndRender(dicomPath, result.identity, { job, temporary, output });
-    if (!job.dicom) rmSync(dicomPath);
-    const actions = result.actions as Readonly<Record<string, number>>;
-    return {
+    const result = deidentify(source, file, {
+      profile: options.compiled,
+      key: { bytes: options.key, generation: 1 },
+      digest: !job.dicom, // two files are compared themselves
+      ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
+    });
+    if (cleaned.decision === 'redacted') {
+      const { lookAgain } = await import('../deid/burned-in/second-look.ts');
+      await lookAgain(readPart10(file.source()), cleaned, given);
+    }
+    await verifyAndRender(file.source(), result.identity, { job, temporary, output });
+    const outcome = {
       kind: 'ok',
       images: output?.images ?? [],
       sopInstanceUid: result.pseudonyms.sopInstanceUid,
       dicomPath: job.dicom ? dicomPath : undefined,
       digest: result.digest,
-      actions,
+      actions: result.actions as Readonly<Record<string, number>>,
       pixels: `${cleaned.decision}: ${cleaned.reason}`,
-    };
+    } as const;
+    return { file, outcome, isWanted: job.dicom };
   } catch (error) {
-    rmSync(dicomPath, { force: true });
+    file.discard();
     throw error;
   }
 }
 
-async function lookAtFile(path: string, cleaned: CleanedPixels, given: Given): Promise<void> {
-  const { lookAgain } = await import('../deid/burned-in/second-look.ts');
-  const source = fileSource(path);
-  try {
-    await lookAgain(readPart10(source), cleaned, given);
-  } finally {
-    source.close();
-  }
-}
-
 async function verifyAndRender(
-  dicomPath: string,
+  source: ByteSource,
   identity: Parameters<typeof leakCheck>[1],
   to: { job: FileJob; temporary: string; output: Output | undefined },
 ): Promise<void> {
-  const source = fileSource(dicomPath);
-  try {
-    const [leak] = leakCheck(source, identity);
-    if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: leak.path });
-    if (to.output === undefined || to.job.formats.length === 0) return;
-    const part10 = readPart10(source);
-    const name = (frame: RenderedFrame, format: string) =>
-      `${to.temporary}-${frame.frame}-${format}.${frame.extension}`;
-    if (hasImage(part10.dataSet)) await renderAll(part10, to.job, { ...to.output, name });
-  } finally {
-    source.close();
-  }
+  const [leak] = leakCheck(source, identity);
+  if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: leak.path });
+  if (to.output === undefined || to.job.formats.length === 0) return;
+  const part10 = readPart10(source);
+  const name = (frame: RenderedFrame, format: string) => `${to.temporary}-${frame.frame}-${format}.${frame.extension}`;
+  if (hasImage(part10.dataSet)) await renderAll(part10, to.job, { ...to.output, name });
 }
 
 async function renderAll(
@@ -231,17 +238,4 @@ async function renderAll(
 function writeWhole(path: string, bytes: Uint8Array): void {
   writeFileSync(`${path}.part`, bytes);
   renameSync(`${path}.part`, path);
-}
-
-function withSink<Result>(path: string, work: (sink: ByteSink) => Result): Result {
-  const fd = openSync(path, 'w', 0o600);
-  try {
-    return work({
-      write: (bytes) => {
-        for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
-      },
-    });
-  } finally {
-    closeSync(fd);
-  }
 }

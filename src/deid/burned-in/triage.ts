@@ -126,37 +126,64 @@ function equipmentRegions(dataSet: DataSet): { blank: Rect[]; labels: string[] }
   // Both sources have many rules in common.
   const blank = new Map<string, Rect>();
   const labels = new Set<string>();
+  const values = new ComparedValues(dataSet);
   for (const [when, rects, label] of PIXEL_REGIONS) {
-    if (!holds(when, dataSet)) continue;
+    if (!holds(when, values)) continue;
     labels.add(label);
     for (const [x, y, width, height] of rects) blank.set([x, y, width, height].join(), { x, y, width, height });
   }
   return { blank: [...blank.values()], labels: [...labels] };
 }
 
-function holds(condition: RegionCondition, dataSet: DataSet): boolean {
+function holds(condition: RegionCondition, values: ComparedValues): boolean {
   const [head, second, third] = condition;
-  if (head === 'not') return !holds(second as RegionCondition, dataSet);
+  if (head === 'not') return !holds(second as RegionCondition, values);
   if (head === 'all' || head === 'any') {
-    const parts = condition.slice(1) as RegionCondition[];
-    return head === 'all' ? parts.every((part) => holds(part, dataSet)) : parts.some((part) => holds(part, dataSet));
+    for (let index = 1; index < condition.length; index++)
+      if (holds(condition[index] as RegionCondition, values) !== (head === 'all')) return head === 'any';
+    return head === 'all';
   }
-  return compare(dataSet, head as Tag, second as string, third as string);
+  return compare(values.of(head as Tag), second as string, third as string);
 }
 
 /** As the sources compare: against the value as one text, several values joined by backslashes. */
-function compare(dataSet: DataSet, tagOfTerm: Tag, op: string, value: string): boolean {
-  if (op === 'missing') return !dataSet.has(tagOfTerm);
-  const text = dataSet.strings(tagOfTerm).join('\\');
+interface Compared {
+  readonly isMissing: boolean;
+  readonly text: string;
+  readonly lower: string;
+}
+
+/** Hundreds of rules ask for the same few attributes: each is read once an instance. */
+class ComparedValues {
+  readonly #dataSet: DataSet;
+  readonly #values = new Map<Tag, Compared>();
+
+  constructor(dataSet: DataSet) {
+    this.#dataSet = dataSet;
+  }
+
+  of(wanted: Tag): Compared {
+    const known = this.#values.get(wanted);
+    if (known !== undefined) return known;
+    const text = this.#dataSet.strings(wanted).join('\\');
+    const value = { isMissing: !this.#dataSet.has(wanted), text, lower: text.toLowerCase() };
+    this.#values.set(wanted, value);
+    return value;
+  }
+}
+
+function compare({ isMissing, text, lower }: Compared, op: string, value: string): boolean {
   switch (op) {
+    case 'missing':
+      return isMissing;
     case 'empty':
       return text === '';
     case 'equals':
-      return text.toLowerCase() === value.toLowerCase();
+      return lower === value.toLowerCase();
     case 'contains':
       return text.includes(value);
     case 'containsIgnoreCase':
-      return text.toLowerCase().includes(value.toLowerCase());
+      return lower.includes(value.toLowerCase());
     default:
       return false;
   }
