@@ -1,237 +1,322 @@
 /**
- * End to end: from the sender to "accepted by the backend", instances a second and CPU an instance. Ours: C-STORE over a real
- * association, durable, de-identified with the leak check, rendered to JPEG, delivered by the contract in batches. The peers:
- * HTTP in, three tags, JPEG, HTTP out, once as the first seed is described (bench/peers/seed-pipeline.py; ratios are of it)
- * and once without what its description calls waste (flask-pipeline.py). Each round runs one after the other on fresh
- * folders; the backend is the same and runs in this process. Medians over the rounds and their ratio.
+ * End to end: from the sender to "accepted by the backend", instances a second and CPU an instance. Ours: C-STORE over a
+ * real association, durable, de-identified with the leak check, rendered to JPEG, delivered by the contract in batches, once
+ * with default settings and once without reading radiographs for text, which no peer does. The peers:
  *
- *   node bench/end-to-end.ts [--rounds N] [--json]
+ * - the first seed's own steps (bench/peers/seed-pipeline.py): HTTP in, three tags, JPEG, HTTP out;
+ * - Orthanc with a Lua script that anonymizes, forwards to DCMTK storescp and deletes (bench/peers/orthanc-forward.lua):
+ *   DICOM in, DICOM out, and no image is made.
+ *
+ * All get the same files from four senders at once (DCMTK storescu, curl). What is sent over HTTP goes to one lean sink in
+ * a process of its own, whose CPU is told as well; what Orthanc sends is counted in storescp's folder. Everything of DCMTK
+ * runs with TCP_NODELAY=1. The pipelines take turns within a round, forth and back, on fresh folders; medians over the
+ * rounds and their ratios. Before the rounds ours delivers to the reference backend, which validates.
+ *
+ *   node bench/end-to-end.ts [--rounds N] [--workload CT|DX] [--pipeline NAME]... [--json]
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { type Backend, startBackend } from '../src/backend/backend.ts';
-import { makeSampleStudies } from '../src/samples/studies.ts';
+import { startBackend } from '../src/backend/backend.ts';
 import { findProgram } from '../test/support/peers.ts';
+import { type Kind, writeInstances } from './instances.ts';
 import { freePort, listening } from './ports.ts';
 
 const run = promisify(execFile);
-const CT_COPIES = 8; // of 40 slices
-const DX_COPIES = 40;
-/** Sent first and not counted: both programs load and compile on their first instances. */
-const WARM_UP = 8;
+const ENVIRONMENT = { ...process.env, TCP_NODELAY: '1' };
+const WORKLOADS: readonly { kind: Kind; name: string; count: number }[] = [
+  { kind: 'CT', name: 'CT 512x512', count: 300 },
+  { kind: 'DX', name: 'DX 2500x2048', count: 40 },
+];
+/** Sent first and not counted: every program loads and compiles on its first instances. */
+const WARM_UP: Readonly<Record<Kind, number>> = { CT: 32, DX: 4 };
 const SENDERS = 4;
-const SETTLE_MS_MAX = 120_000;
+const POLL_MS = 10;
+const SETTLE_MS_MAX = 240_000;
+/** How many of each kind the reference backend checks. */
+const CHECKED = 4;
+
+/** Where a pipeline delivers to. */
+interface Sink {
+  readonly child: ChildProcess;
+  count(): Promise<number>;
+}
+
+/** A pipeline that runs. */
+interface Running {
+  readonly child: ChildProcess;
+  readonly sink: Sink;
+  send(files: readonly string[]): Promise<unknown>;
+}
+
+type Pipeline = (folder: string) => Promise<Running>;
 
 interface Measure {
   readonly perSecond: number;
-  readonly cpuMsPerInstance: number;
+  readonly cpuMs: number;
+  /** Of that the process's first thread: ours receives, delivers and keeps the store on it. */
+  readonly mainMs: number;
+  readonly sinkMs: number;
 }
 
-type Pipeline = (files: readonly string[], folder: string, backend: Backend) => Promise<Measure>;
+/** `checked`: the port of a backend in place of the sink. */
+function lethe(textDetection: 'auto' | 'off', checked?: number): Pipeline {
+  return async (folder) => {
+    const sink = await httpSink();
+    const [port, http] = [await freePort(), await freePort()];
+    const config = join(folder, 'lethe.yaml');
+    writeFileSync(
+      config,
+      JSON.stringify({
+        dataDir: join(folder, 'data'),
+        dicom: { port },
+        http: { port: http },
+        logLevel: 'warn',
+        batching: { idleSeconds: 0.2 },
+        limits: { minFreeDiskBytes: '50MiB' },
+        deidentification: { pixels: { textDetection } },
+        destinations: [{ name: 'cloud', type: 'image-api', url: `http://127.0.0.1:${checked ?? sink.port}` }],
+      }),
+    );
+    const options = process.env['LETHE_BENCH_NODE_OPTIONS']?.split(' ') ?? [];
+    const child = spawn(process.execPath, [...options, 'src/cli/main.ts', 'serve', '--config', config], {
+      stdio: 'ignore',
+    });
+    await listening(http);
+    return { child, sink, send: (files) => storescu(port, 'LETHE', files) };
+  };
+}
 
-/** Radiographs are read for text by default, which no peer does: they are measured without it as well. */
-const lethe =
-  (textDetection: 'auto' | 'off'): Pipeline =>
-  (files, folder, backend) =>
-    gateway({ files, folder, backend, textDetection });
-
-async function gateway(of: {
-  files: readonly string[];
-  folder: string;
-  backend: Backend;
-  textDetection: 'auto' | 'off';
-}): Promise<Measure> {
-  const { files, folder, backend, textDetection } = of;
-  const config = join(folder, 'lethe.yaml');
+/** Its log goes to a file, as a service manager would keep it. */
+async function seed(folder: string): Promise<Running> {
+  const sink = await httpSink();
   const port = await freePort();
-  const http = await freePort();
-  const url = `http://127.0.0.1:${backend.port}`;
-  writeFileSync(
-    config,
-    JSON.stringify({
-      dataDir: join(folder, 'data'),
-      dicom: { port },
-      http: { port: http },
-      logLevel: 'warn',
-      batching: { idleSeconds: 0.2 },
-      limits: { minFreeDiskBytes: '50MiB' },
-      deidentification: { pixels: { textDetection } },
-      destinations: [{ name: 'cloud', type: 'image-api', url }],
+  const log = openSync(join(folder, 'seed.log'), 'a');
+  const script = join(import.meta.dirname, 'peers/seed-pipeline.py');
+  const child = spawn('/usr/bin/python3', [script, String(port), `http://127.0.0.1:${sink.port}`], {
+    stdio: ['ignore', log, log],
+  });
+  await listening(port);
+  const url = `http://127.0.0.1:${port}/receive_dicom`;
+  return { child, sink, send: (files) => curl(url, files, folder) };
+}
+
+async function orthanc(folder: string): Promise<Running> {
+  const [port, httpPort, sinkPort] = [await freePort(), await freePort(), await freePort()];
+  const received = join(folder, 'received');
+  mkdirSync(received);
+  const storescp = spawn('storescp', ['+B', '--max-pdu', '131072', '-od', received, String(sinkPort)], {
+    stdio: 'ignore',
+    env: ENVIRONMENT,
+  });
+  await listening(sinkPort);
+  const configuration = {
+    StorageDirectory: folder,
+    IndexDirectory: folder,
+    DicomPort: port,
+    HttpPort: httpPort,
+    DicomAlwaysAllowStore: true,
+    DicomModalities: { sink: ['SINK', '127.0.0.1', sinkPort] },
+    LuaScripts: [join(import.meta.dirname, 'peers/orthanc-forward.lua')],
+  };
+  writeFileSync(join(folder, 'orthanc.json'), JSON.stringify(configuration));
+  const child = spawn(findProgram('Orthanc') ?? 'Orthanc', [join(folder, 'orthanc.json')], {
+    stdio: 'ignore',
+    env: ENVIRONMENT,
+    cwd: folder,
+  });
+  await listening(port);
+  const sink = { child: storescp, count: async () => readdirSync(received).length };
+  return { child, sink, send: (files) => storescu(port, 'ORTHANC', files) };
+}
+
+async function httpSink(): Promise<Sink & { port: number }> {
+  const port = await freePort();
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'end-to-end-sink.ts'), String(port)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  await listening(port);
+  const count = async () => Number(await (await fetch(`http://127.0.0.1:${port}/count`)).text());
+  return { child, port, count };
+}
+
+function storescu(port: number, title: string, files: readonly string[]): Promise<unknown> {
+  const args = ['--max-pdu', '131072', '-aec', title, '127.0.0.1', String(port)];
+  return Promise.all(shares(files).map((share) => run('storescu', [...args, ...share], { env: ENVIRONMENT })));
+}
+
+/** One curl a sender; without `Expect`, which Flask's server does not answer. */
+function curl(url: string, files: readonly string[], folder: string): Promise<unknown> {
+  return Promise.all(
+    shares(files).map((share, lane) => {
+      const requests = share.map((file) =>
+        [`url = "${url}"`, `data-binary = "@${file}"`, 'header = "Expect:"', 'output = "/dev/null"', 'fail'].join('\n'),
+      );
+      const config = join(folder, `curl-${lane}`);
+      writeFileSync(config, requests.join('\nnext\n'));
+      return run('curl', ['--silent', '--config', config]);
     }),
   );
-  const child = spawn(process.execPath, ['src/cli/main.ts', 'serve', '--config', config], { stdio: 'ignore' });
-  try {
-    await listening(http);
-    const send = (share: readonly string[]) =>
-      run('storescu', ['-aec', 'LETHE', '127.0.0.1', String(port), ...share], {
-        env: { ...process.env, TCP_NODELAY: '1' },
-      });
-    return await timed(files, { child, backend, send });
-  } finally {
-    await end(child);
-  }
-}
-
-async function flask(script: string, files: readonly string[], backend: Backend): Promise<Measure> {
-  const port = await freePort();
-  const child = spawn(
-    '/usr/bin/python3',
-    [join(import.meta.dirname, 'peers', script), String(port), `http://127.0.0.1:${backend.port}`],
-    { stdio: 'ignore' },
-  );
-  try {
-    await listening(port);
-    const send = async (share: readonly string[]) => {
-      for (const file of share) {
-        const answer = await fetch(`http://127.0.0.1:${port}/receive_dicom`, {
-          method: 'POST',
-          body: readFileSync(file),
-        });
-        if (!answer.ok) throw new Error(`the peer answered ${answer.status}`);
-      }
-    };
-    return await timed(files, { child, backend, send });
-  } finally {
-    await end(child);
-  }
-}
-
-/** Warm-up first; then from the first byte sent to the last image accepted. */
-async function timed(
-  files: readonly string[],
-  by: { child: ChildProcess; backend: Backend; send: (share: readonly string[]) => Promise<unknown> },
-): Promise<Measure> {
-  await by.send(files.slice(0, WARM_UP));
-  await accepted(by.backend, WARM_UP);
-  const rest = files.slice(WARM_UP);
-  const before = cpuMs(by.child);
-  const started = performance.now();
-  await Promise.all(shares(rest).map(by.send));
-  await accepted(by.backend, files.length);
-  const seconds = (performance.now() - started) / 1000;
-  return { perSecond: rest.length / seconds, cpuMsPerInstance: (cpuMs(by.child) - before) / rest.length };
 }
 
 function shares(files: readonly string[]): string[][] {
-  return Array.from({ length: SENDERS }, (_, lane) => files.filter((_file, index) => index % SENDERS === lane));
+  const lanes = Array.from({ length: SENDERS }, (_, lane) => files.filter((_file, at) => at % SENDERS === lane));
+  return lanes.filter((lane) => lane.length > 0);
 }
 
-/** User and system time of a process so far (Linux). */
-function cpuMs(child: ChildProcess): number {
-  const fields = readFileSync(`/proc/${child.pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
+/** Warm-up first; then from the first byte sent to the last image accepted. */
+async function measure(pipeline: Pipeline, files: readonly string[], of: { warmUp: number; root: string }) {
+  const folder = mkdtempSync(join(of.root, 'round-'));
+  const { child, sink, send } = await pipeline(folder);
+  try {
+    await send(files.slice(0, of.warmUp));
+    await accepted(sink, of.warmUp);
+    const rest = files.slice(of.warmUp);
+    const before = [cpuMs(child), cpuMs(child, true), cpuMs(sink.child)] as const;
+    const started = performance.now();
+    await send(rest);
+    await accepted(sink, files.length);
+    const seconds = (performance.now() - started) / 1000;
+    return {
+      perSecond: rest.length / seconds,
+      cpuMs: (cpuMs(child) - before[0]) / rest.length,
+      mainMs: (cpuMs(child, true) - before[1]) / rest.length,
+      sinkMs: (cpuMs(sink.child) - before[2]) / rest.length,
+    };
+  } finally {
+    await end(child);
+    await end(sink.child);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** User and system time so far, of a process or of its first thread alone (Linux). */
+function cpuMs({ pid }: ChildProcess, isFirstThread = false): number {
+  const path = isFirstThread ? `/proc/${pid}/task/${pid}/stat` : `/proc/${pid}/stat`;
+  const fields = readFileSync(path, 'latin1').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10; // clock ticks of 10 ms
 }
 
-async function accepted(backend: Backend, count: number): Promise<void> {
+async function accepted(sink: Sink, count: number): Promise<void> {
   for (const endMs = performance.now() + SETTLE_MS_MAX; performance.now() < endMs; ) {
-    const { studies } = (await (await fetch(`http://127.0.0.1:${backend.port}/v1/studies`)).json()) as {
-      studies: { series: { images: unknown[] }[] }[];
-    };
-    const images = studies.reduce(
-      (sum, study) => sum + study.series.reduce((part, series) => part + series.images.length, 0),
-      0,
-    );
-    if (images >= count) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if ((await sink.count()) >= count) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  throw new Error('the backend did not get everything');
+  throw new Error('the sink did not get everything');
 }
 
 async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   await exited;
 }
 
-/** Copies with UIDs of their own: nothing may be a duplicate. UIDs keep their length, so the bytes stay valid. */
-async function workloads(folder: string): Promise<{ name: string; files: string[] }[]> {
-  const sets: { name: string; files: string[] }[] = [];
-  for await (const study of makeSampleStudies()) {
-    if (sets.length === 2) break;
-    const isChest = study.files.length === 1;
-    const copies = isChest ? DX_COPIES : CT_COPIES;
-    const name = isChest ? 'DX 2500x2048' : 'CT 512x512';
-    const dir = join(folder, isChest ? 'dx' : 'ct');
-    mkdirSync(dir);
-    const files: string[] = [];
-    for (let copy = 0; copy < copies; copy++) {
-      for (const file of study.files) {
-        const path = join(dir, `${copy}-${file.name}`);
-        writeFileSync(path, renumbered(file.bytes, copy));
-        files.push(path);
-      }
-    }
-    sets.push({ name, files });
+/** What is measured is what a backend that validates accepts. */
+async function check(files: readonly string[], root: string): Promise<void> {
+  const folder = mkdtempSync(join(root, 'check-'));
+  const backend = await startBackend({ host: '127.0.0.1', port: 0, dir: join(folder, 'backend') });
+  const { child, sink, send } = await lethe('off', backend.port)(folder);
+  try {
+    await send(files);
+    const count = async () => {
+      const answer = await fetch(`http://127.0.0.1:${backend.port}/v1/studies`);
+      const { studies } = (await answer.json()) as { studies: { series: { images: unknown[] }[] }[] };
+      return studies.flatMap(({ series }) => series.flatMap(({ images }) => images)).length;
+    };
+    await accepted({ child, count }, files.length);
+  } finally {
+    await end(child);
+    await end(sink.child);
+    await backend.close();
+    rmSync(folder, { recursive: true, force: true });
   }
-  return sets;
-}
-
-function renumbered(bytes: Uint8Array, copy: number): Buffer {
-  const text = Buffer.from(bytes);
-  const from = Buffer.from('2.25.3190157', 'latin1');
-  const to = Buffer.from(`2.25.319${String(1000 + copy)}`, 'latin1');
-  const headerEnd = Math.min(text.length, 64 * 1024);
-  for (let at = text.indexOf(from); at >= 0 && at < headerEnd; at = text.indexOf(from, at + to.length))
-    to.copy(text, at);
-  return text;
 }
 
 function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' }, json: { type: 'boolean' } } });
-const rounds = Number(values.rounds);
-const folder = mkdtempSync(join(tmpdir(), 'lethe-bench-'));
-try {
-  const pipelines: [string, Pipeline][] = [
+const SEED = 'seed';
+const ORTHANC = 'Orthanc + Lua';
+
+function pipelines(chosen: readonly string[]): [string, Pipeline][] {
+  const all: [string, Pipeline][] = [
     ['lethe', lethe('auto')],
     ['lethe, unread', lethe('off')],
   ];
-  if (findProgram('/usr/bin/python3') ?? findProgram('python3')) {
-    // The first is what ratios are of; the lean one does less than the description it is named after asks for.
-    for (const name of ['seed-pipeline', 'flask-pipeline'])
-      pipelines.push([name, (files, _folder, backend) => flask(`${name}.py`, files, backend)]);
-  }
-  const result: Record<string, unknown>[] = [];
-  for (const { name, files } of await workloads(folder)) {
-    const measured = new Map<string, Measure[]>(pipelines.map(([pipeline]) => [pipeline, []]));
-    for (let round = 0; round < rounds; round++) {
-      for (const [pipeline, work] of pipelines) {
-        const dir = mkdtempSync(join(folder, 'round-'));
-        const backend = await startBackend({ host: '127.0.0.1', port: 0, dir: join(dir, 'backend') });
-        measured.get(pipeline)?.push(await work(files, dir, backend));
-        await backend.close();
-        rmSync(dir, { recursive: true });
-      }
-    }
-    const rows = [...measured].map(([pipeline, list]) => ({
-      pipeline,
-      perSecond: median(list.map((one) => one.perSecond)),
-      cpuMs: median(list.map((one) => one.cpuMsPerInstance)),
-    }));
-    const peer = rows.find(({ pipeline }) => !pipeline.startsWith('lethe'));
-    for (const row of rows) {
-      const line = {
-        workload: name,
-        instances: files.length,
-        ...row,
-        ofPeer: peer && row.perSecond / peer.perSecond,
-        cpuOfPeer: peer && row.cpuMs / peer.cpuMs,
-      };
-      result.push(line);
-      if (values.json !== true)
-        console.log(
-          `${name}  ${row.pipeline.padEnd(15)} ${row.perSecond.toFixed(1).padStart(7)}/s  ${row.cpuMs.toFixed(1).padStart(6)} ms CPU  x${(line.ofPeer ?? 1).toFixed(2)} rate, x${(line.cpuOfPeer ?? 1).toFixed(2)} CPU of the peer`,
-        );
-    }
+  if (findProgram('python3') && findProgram('curl')) all.push([SEED, seed]);
+  if (findProgram('Orthanc')) all.push([ORTHANC, orthanc]);
+  return chosen.length === 0 ? all : all.filter(([name]) => chosen.includes(name));
+}
+
+function rowsOf(workload: string, instances: number, measured: ReadonlyMap<string, readonly Measure[]>) {
+  const medians = new Map(
+    [...measured].map(([name, list]) => [
+      name,
+      {
+        perSecond: median(list.map((one) => one.perSecond)),
+        cpuMs: median(list.map((one) => one.cpuMs)),
+        mainMs: median(list.map((one) => one.mainMs)),
+        sinkMs: median(list.map((one) => one.sinkMs)),
+      },
+    ]),
+  );
+  const [ofSeed, ofOrthanc] = [medians.get(SEED), medians.get(ORTHANC)];
+  return [...medians].map(([pipeline, row]) => ({
+    workload,
+    instances,
+    pipeline,
+    ...row,
+    ofSeed: ofSeed && row.perSecond / ofSeed.perSecond,
+    cpuOfSeed: ofSeed && row.cpuMs / ofSeed.cpuMs,
+    ofOrthanc: ofOrthanc && row.perSecond / ofOrthanc.perSecond,
+    cpuOfOrthanc: ofOrthanc && row.cpuMs / ofOrthanc.cpuMs,
+  }));
+}
+
+function lineOf(row: ReturnType<typeof rowsOf>[number]): string {
+  const ratio = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(2)).padStart(5);
+  const ms = (value: number) => value.toFixed(1).padStart(6);
+  return [
+    row.workload.padEnd(12),
+    row.pipeline.padEnd(14),
+    `${row.perSecond.toFixed(1).padStart(6)}/s`,
+    `CPU${ms(row.cpuMs)} ms (first thread${ms(row.mainMs)}, sink${ms(row.sinkMs)})`,
+    `of the seed: rate${ratio(row.ofSeed)} CPU${ratio(row.cpuOfSeed)}`,
+    `of Orthanc: rate${ratio(row.ofOrthanc)} CPU${ratio(row.cpuOfOrthanc)}`,
+  ].join('  ');
+}
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    workload: { type: 'string' },
+    pipeline: { type: 'string', multiple: true, default: [] },
+    json: { type: 'boolean' },
+  },
+});
+const rounds = Number(values.rounds);
+const root = mkdtempSync(join(tmpdir(), 'lethe-bench-'));
+try {
+  const chosen = pipelines(values.pipeline);
+  const result: ReturnType<typeof rowsOf> = [];
+  for (const { kind, name, count } of WORKLOADS.filter(({ kind }) => values.workload?.includes(kind) ?? true)) {
+    const files = writeInstances(join(root, kind), kind, WARM_UP[kind] + count);
+    await check(files.slice(0, CHECKED), root);
+    const measured = new Map<string, Measure[]>(chosen.map(([pipeline]) => [pipeline, []]));
+    for (let round = 0; round < rounds; round++)
+      for (const [pipeline, start] of round % 2 === 0 ? chosen : chosen.toReversed())
+        measured.get(pipeline)?.push(await measure(start, files, { warmUp: WARM_UP[kind], root }));
+    const rows = rowsOf(name, count, measured);
+    result.push(...rows);
+    if (values.json !== true) for (const row of rows) console.log(lineOf(row));
+    rmSync(join(root, kind), { recursive: true });
   }
   if (values.json === true) console.log(JSON.stringify({ bench: 'end-to-end', rounds, result }));
 } finally {
-  rmSync(folder, { recursive: true });
+  rmSync(root, { recursive: true });
 }

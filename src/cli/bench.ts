@@ -14,7 +14,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   outage: 'a backend that is down and comes back: receiving meanwhile, the drain, its order',
   soak: 'half the whole rate for minutes with failures: what should stay flat (--minutes)',
   'text-detection': 'text found of text there is, alarms on clean images, time a megapixel',
-  'end-to-end': 'from C-STORE to accepted by the backend, beside a Flask, pydicom and Pillow pipeline',
+  'end-to-end': 'from C-STORE to accepted by the backend, beside the first seed and Orthanc with a Lua script',
 };
 /** Of a seed: a date fits in. */
 const MAXIMUM = 2_147_483_647;
