@@ -77,6 +77,7 @@ function lethe(textDetection: 'auto' | 'off', checked?: number): Pipeline {
         logLevel: 'warn',
         batching: { idleSeconds: 0.2 },
         limits: { minFreeDiskBytes: '50MiB' },
+        ...JSON.parse(process.env['LETHE_BENCH_CONFIG'] ?? '{}'),
         deidentification: { pixels: { textDetection } },
         destinations: [{ name: 'cloud', type: 'image-api', url: `http://127.0.0.1:${checked ?? sink.port}` }],
       }),

@@ -12,10 +12,10 @@ import { inMemory } from '../core/scratch.ts';
 import { cleanPixels, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import { eyesFor } from '../deid/burned-in/eyes.ts';
 import { triage } from '../deid/burned-in/triage.ts';
-import { deidentify } from '../deid/deidentify.ts';
+import { deidentify, type ReadHeader, readHeader } from '../deid/deidentify.ts';
 import { leakCheck } from '../deid/leak-check.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
-import { type Part10File, readPart10 } from '../dicom/part10.ts';
+import { openPart10, type Part10File, readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
 import type { RenderedFrame } from '../imaging/render.ts';
 import type { TextDetector } from '../text-detection/detector.ts';
@@ -35,7 +35,8 @@ export class FileWork {
   readonly #deid: Deid | undefined;
   readonly #onProgress: () => void;
   #detector: Promise<TextDetector | undefined> | undefined;
-  #writing: Promise<unknown> = Promise.resolve();
+  readonly #writing = new Set<Promise<unknown>>();
+  #writingBytes = 0;
 
   /** `onProgress` is called before work that may take long on damaged input. */
   constructor({ deid }: FileWorkerData, onProgress: () => void) {
@@ -70,20 +71,20 @@ export class FileWork {
   /**
    * As `run` where the job needs no codec: no image is asked for, and the instance has none or one whose native pixels
    * stay. Undefined for every other, of which nothing was written. Foreign code never runs here, so nothing can hang.
-   * Answers when the work is done and the file is being written; one file at a time is.
+   * Answers when the work is done and the file is being written; no more wait for that than are small together.
    */
   async runLight(job: FileJob): Promise<{ readonly written: Promise<FileOutcome> } | undefined> {
     if (this.#deid === undefined || job.formats.length > 0) return undefined;
     try {
       const source = inMemory(fileSource(job.path));
       try {
-        const part10 = readPart10(source, { endAfterPixelData: true });
-        if (!isLight(part10)) return undefined;
-        const made = await deidOpened(job, { source, part10 }, this.#deid);
-        await this.#writing;
-        const written = saved(made).catch((error: unknown) => failed(error, []));
-        this.#writing = written;
-        return { written };
+        const read = readHeader(openPart10(source));
+        if (!isLight(read)) return undefined;
+        const made = await deidOpened(job, { source, part10: read, read }, this.#deid);
+        const { size } = source;
+        while (this.#writing.size > 0 && this.#writingBytes + size > WRITING_BYTES_MAX)
+          await Promise.race(this.#writing);
+        return { written: this.#save(made, size) };
       } finally {
         source.close();
       }
@@ -91,7 +92,22 @@ export class FileWork {
       return { written: Promise.resolve(failed(error, [])) };
     }
   }
+
+  #save(made: Made, bytes: number): Promise<FileOutcome> {
+    const written = saved(made)
+      .catch((error: unknown) => failed(error, []))
+      .finally(() => {
+        this.#writing.delete(written);
+        this.#writingBytes -= bytes;
+      });
+    this.#writing.add(written);
+    this.#writingBytes += bytes;
+    return written;
+  }
 }
+
+/** Files that wait to be written, together. */
+const WRITING_BYTES_MAX = 2 * 1024 * 1024;
 
 function isLight({ dataSet, transferSyntax }: Part10File): boolean {
   return !hasImage(dataSet) || (!transferSyntax.encapsulated && triage(dataSet).kind === 'clean');
@@ -157,7 +173,7 @@ async function saved({ file, outcome, isWanted }: Made): Promise<FileOutcome> {
 
 async function deidOpened(
   job: FileJob,
-  { source, part10 }: { source: ByteSource; part10: Part10File },
+  { source, part10, read }: { source: ByteSource; part10: Part10File; read?: ReadHeader },
   options: Deid,
   output?: Output,
 ): Promise<Made> {
@@ -174,6 +190,7 @@ async function deidOpened(
       key: { bytes: options.key, generation: 1 },
       digest: !job.dicom, // two files are compared themselves
       ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
+      ...(read === undefined ? {} : { read }),
     });
     if (cleaned.decision === 'redacted') {
       const { lookAgain } = await import('../deid/burned-in/second-look.ts');

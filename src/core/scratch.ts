@@ -9,8 +9,9 @@ import { type ByteSource, bytesSource } from './bytes.ts';
 export const SCRATCH_BYTES_MAX = 16 * 1024 * 1024;
 
 const SMALLEST_BYTES = 1024 * 1024;
-/** One for what is read and one for what is written, and one that grew. */
-const KEPT_MAX = 3;
+/** One for what is read and one for what is written, and one that grew, of the largest; of small ones more. */
+const KEPT_BYTES_MAX = 3 * SCRATCH_BYTES_MAX;
+const KEPT_MAX = 8;
 
 const kept: Uint8Array[] = [];
 
@@ -26,7 +27,11 @@ export function giveBackScratch(buffer: Uint8Array): void {
   if (buffer.length > SCRATCH_BYTES_MAX) return;
   kept.push(buffer);
   kept.sort((a, b) => a.length - b.length);
-  if (kept.length > KEPT_MAX) kept.shift();
+  while (kept.length > KEPT_MAX || keptBytes() > KEPT_BYTES_MAX) kept.shift();
+}
+
+function keptBytes(): number {
+  return kept.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Powers of two, so that a buffer fits most of what comes after it. */

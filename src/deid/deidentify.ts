@@ -50,8 +50,15 @@ export interface DeidentifyOptions {
   };
   /** What takes the place of the pixels and of what describes them. */
   readonly replacements?: PixelReplacements;
+  /** The same source as `readHeader` read it, for whoever looked at it before: it is not read again. */
+  readonly read?: ReadHeader;
   /** False leaves the digest out, for whoever has no use for it: of large objects it is half of the work. */
   readonly digest?: boolean;
+}
+
+/** A Part 10 file with its header. */
+export interface ReadHeader extends OpenPart10 {
+  readonly dataSet: DataSet;
 }
 
 export interface Deidentification {
@@ -103,8 +110,8 @@ const WHOLE_VALUE_BYTES_MAX = 256 * 1024;
 /** @throws DICOM_* where the input cannot be read, DEID_* where it cannot be made safe */
 export function deidentify(source: ByteSource, sink: ByteSink, options: DeidentifyOptions): Deidentification {
   const { profile, replacements } = options;
-  const open = openPart10(source);
-  const dataSet = readHeader(open);
+  const open = options.read ?? readHeader(openPart10(source));
+  const { dataSet } = open;
   const instance = instanceOf(open, dataSet, options);
   const transferSyntax = outputSyntax(open, replacements);
   const showsFace = profile.faces !== 'ignore' && mayShowFace(dataSet);
@@ -159,13 +166,14 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
 }
 
 /** The header with Pixel Data as a reference, and nothing of what follows them. */
-export function readHeader(open: OpenPart10): DataSet {
-  return readDataSet(open.source, {
+export function readHeader(open: OpenPart10): ReadHeader {
+  const dataSet = readDataSet(open.source, {
     ...open.encoding,
     offset: open.dataSetOffset,
     wholeValueBytesMax: WHOLE_VALUE_BYTES_MAX,
     endAfterPixelData: true,
   });
+  return { ...open, dataSet };
 }
 
 export function instanceOf(open: OpenPart10, dataSet: DataSet, options: DeidentifyOptions): Instance {

@@ -52,7 +52,7 @@ const RULES: Readonly<Record<Because, readonly [rule: string, clause: string]>> 
 /** @throws as `deidentify` */
 export function explain(source: ByteSource, options: DeidentifyOptions): ExplainLine[] {
   const open = openPart10(source);
-  const dataSet = readHeader(open);
+  const { dataSet } = readHeader(open);
   const instance = instanceOf(open, dataSet, options);
   const explainer = new Explainer(new ElementPolicy(instance), options);
   explainer.walk(dataSet, TOP_LEVEL, '', additionsOf(instance, options.replacements));

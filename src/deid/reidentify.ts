@@ -33,7 +33,7 @@ const UNDONE: readonly Tag[] = [0x00120063, 0x00120064, 0x00280303, ENCRYPTED_AT
 /** @returns the SHA-256 of the output, hexadecimal. @throws DEID_LOOKUP_MISSING where the entry is of another patient */
 export function reidentify(source: ByteSource, sink: ByteSink, entry: CrosswalkEntry): string {
   const open = openPart10(source);
-  const dataSet = readHeader(open);
+  const { dataSet } = readHeader(open);
   if (dataSet.string(PATIENT_ID) !== entry.pseudonyms.patientId) {
     throw new LetheError('DEID_LOOKUP_MISSING', { problem: 'the crosswalk entry is of another patient' });
   }
@@ -49,7 +49,7 @@ export function reidentify(source: ByteSource, sink: ByteSink, entry: CrosswalkE
  */
 export function reidentifyEncrypted(source: ByteSource, sink: ByteSink, privateKeyPem: string): string {
   const open = openPart10(source);
-  const dataSet = readHeader(open);
+  const { dataSet } = readHeader(open);
   const originals = openEncryptedAttributes(dataSet, privateKeyPem);
   const sopInstanceUid = originals.string(SOP_INSTANCE_UID) ?? dataSet.string(SOP_INSTANCE_UID) ?? '';
   return write(open, sink, { dataSet, policy: new RestoringPolicy(undefined, dataSet), sopInstanceUid, originals });

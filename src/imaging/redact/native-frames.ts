@@ -4,6 +4,7 @@
  * the last frame is no pixel and becomes zero padding, or is left out.
  */
 import { LetheError } from '../../core/errors.ts';
+import { SCRATCH_BYTES_MAX } from '../../core/scratch.ts';
 import type { Element } from '../../dicom/data-set.ts';
 import type { Part10File } from '../../dicom/part10.ts';
 import { swapBytes } from '../byte-order.ts';
@@ -52,16 +53,20 @@ function* nativeChunks(
   const unit = encoding.littleEndian ? 1 : swapUnit(element.vr);
   const bits = frameBits(description);
   const together = framesToWholeWords(bits, Math.max(2, unit));
-  const space = new Uint8Array(even(Math.ceil((Math.min(together, description.frames) * bits) / 8)));
+  const spaceBytes = even(Math.ceil((Math.min(together, description.frames) * bits) / 8));
+  // What is small lies in memory, and answers views of it: only a frame that changes needs space.
+  let space = source.size > SCRATCH_BYTES_MAX ? new Uint8Array(spaceBytes) : undefined;
   for (let first = 0; first < description.frames; first += together) {
     const count = Math.min(together, description.frames - first);
     const start = (first * bits) / 8;
-    const cells = space.subarray(0, even(Math.ceil((count * bits) / 8)));
-    const found = source.read(element.offset + start, Math.min(cells.length, element.length - start), cells);
+    const length = even(Math.ceil((count * bits) / 8));
+    const found = source.read(element.offset + start, Math.min(length, element.length - start), space);
     if (unit === 1 && found.length * 8 === count * bits && isSettled(found, description)) {
       yield found;
       continue;
     }
+    space ??= new Uint8Array(spaceBytes);
+    const cells = space.subarray(0, length);
     if (found.buffer !== cells.buffer) cells.set(found);
     cells.fill(0, found.length);
     const chunk = unit === 1 ? cells : swapBytes(cells, unit);
