@@ -96,3 +96,8 @@ export const CONFIG_OPTION: OptionHelp = {
   value: 'FILE',
   help: 'Configuration file (default: lethe.yaml where there is one).',
 };
+
+/** The generation of the pseudonym key, 1 to 65535 as in the configuration; 1 where it is not said. */
+export function generationOf(options: OptionValues): number {
+  return integerOption(options, 'generation', { minimum: 1, maximum: 65535, fallback: 1 });
+}

@@ -8,6 +8,7 @@ import {
   type Command,
   EXIT,
   flag,
+  generationOf,
   type Invocation,
   integerOption,
   JSON_OPTION,
@@ -27,7 +28,7 @@ const COMPARED_BYTES = 1024 * 1024;
 export const command: Command = {
   summary: 'De-identifies files, or all files of folders, into a folder.',
   usage:
-    'IN... --out DIR [--profile NAME|FILE] [--key FILE] [--report FILE] [--format dicom,jpeg,png,png16] [--base64]',
+    'IN... --out DIR [--profile NAME|FILE] [--key FILE] [--generation N] [--report FILE] [--format dicom,jpeg,png,png16] [--base64]',
   options: {
     out: { type: 'string', value: 'DIR', help: 'Folder for the outputs, named by new SOP Instance UID.' },
     profile: { type: 'string', value: 'P', help: 'default, basic, research, seed, or a YAML profile.' },
@@ -35,6 +36,11 @@ export const command: Command = {
       type: 'string',
       value: 'FILE',
       help: '64 hexadecimal digits, owner-only. Without it a fresh key is made for this run.',
+    },
+    generation: {
+      type: 'string',
+      value: 'N',
+      help: 'Generation of the key, as in deidentification.key.generation of a gateway (default 1).',
     },
     report: { type: 'string', value: 'FILE', help: 'One JSON line an input.' },
     format: { type: 'string', value: 'LIST', help: 'dicom, jpeg, png, png16; several by comma (default dicom).' },
@@ -61,7 +67,7 @@ async function run(invocation: Invocation): Promise<number> {
   const data = {
     deid: {
       profile: profileText(textOption(options, 'profile') ?? 'default', cwd),
-      key: keyOf(invocation),
+      key: { bytes: keyOf(invocation), generation: generationOf(options) },
       pixels: { whenUnscanned: unscanned(invocation) },
       textDetection: flag(options, 'no-text-detection') ? ('off' as const) : ('auto' as const),
     },

@@ -5,19 +5,24 @@ import { explain } from '../deid/explain.ts';
 import { compileProfile } from '../deid/profile.ts';
 import { KEY_BYTES, readKeyFile } from '../gateway/keys.ts';
 import { profileText } from '../gateway/profile-text.ts';
-import { type Command, EXIT, JSON_OPTION, textOption, UsageError } from './command.ts';
+import { type Command, EXIT, generationOf, JSON_OPTION, textOption, UsageError } from './command.ts';
 import { fileSource } from './file-source.ts';
 import { tableLines } from './table.ts';
 
 export const command: Command = {
   summary: 'Says what happens to every element of a file, and by which rule and clause.',
-  usage: 'FILE [--profile NAME|FILE] [--key FILE]',
+  usage: 'FILE [--profile NAME|FILE] [--key FILE] [--generation N]',
   options: {
     profile: { type: 'string', value: 'P', help: 'default, basic, research, seed, or a YAML profile.' },
     key: {
       type: 'string',
       value: 'FILE',
       help: 'Key file; without it a fresh key shows what kind of pseudonym would come.',
+    },
+    generation: {
+      type: 'string',
+      value: 'N',
+      help: 'Generation of the key, as in deidentification.key.generation of a gateway (default 1).',
     },
     json: JSON_OPTION,
   },
@@ -28,7 +33,7 @@ export const command: Command = {
     const keyPath = textOption(options, 'key');
     const key = {
       bytes: keyPath === undefined ? systemRandom.bytes(KEY_BYTES) : readKeyFile(resolve(cwd, keyPath)),
-      generation: 1,
+      generation: generationOf(options),
     };
     const profile = compileProfile(profileText(textOption(options, 'profile') ?? 'default', cwd));
     const source = fileSource(resolve(cwd, name));

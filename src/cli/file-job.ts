@@ -1,6 +1,8 @@
 /** What the file verbs (`deid`, `convert`) and their worker threads say to each other. Plain data only. */
+
 import type { ErrorCode } from '../core/errors.ts';
 import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
+import type { PseudonymKey } from '../deid/pseudonym.ts';
 import type { ImageFormat } from '../imaging/render.ts';
 
 export interface FileWorkerData {
@@ -8,7 +10,7 @@ export interface FileWorkerData {
   readonly deid:
     | {
         readonly profile: string;
-        readonly key: Uint8Array;
+        readonly key: PseudonymKey;
         readonly pixels: PixelPolicy;
         readonly textDetection: 'auto' | 'off';
       }

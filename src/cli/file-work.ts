@@ -15,6 +15,7 @@ import { triage } from '../deid/burned-in/triage.ts';
 import { deidentify, type ReadHeader, readHeader } from '../deid/deidentify.ts';
 import { leakCheck } from '../deid/leak-check.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
+import type { PseudonymKey } from '../deid/pseudonym.ts';
 import { openPart10, type Part10File, readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
 import type { RenderedFrame } from '../imaging/render.ts';
@@ -25,7 +26,7 @@ import { OutputFile } from './output-file.ts';
 
 /** What both ways share: the options of the run, made ready. */
 interface Deid {
-  readonly key: Uint8Array;
+  readonly key: PseudonymKey;
   readonly pixels: PixelPolicy;
   readonly compiled: CompiledProfile;
   readonly textDetection: 'auto' | 'off';
@@ -187,7 +188,7 @@ async function deidOpened(
   try {
     const result = deidentify(source, file, {
       profile: options.compiled,
-      key: { bytes: options.key, generation: 1 },
+      key: options.key,
       digest: !job.dicom, // two files are compared themselves
       ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
       ...(read === undefined ? {} : { read }),
