@@ -11,7 +11,7 @@ import { LetheError, toLetheError } from '../core/errors.ts';
 import { inMemory } from '../core/scratch.ts';
 import { cleanPixels, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import { eyesFor } from '../deid/burned-in/eyes.ts';
-import { triage } from '../deid/burned-in/triage.ts';
+import { type Triage, triage } from '../deid/burned-in/triage.ts';
 import { deidentify, type ReadHeader, readHeader } from '../deid/deidentify.ts';
 import { leakCheck } from '../deid/leak-check.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
@@ -80,8 +80,9 @@ export class FileWork {
       const source = inMemory(fileSource(job.path));
       try {
         const read = readHeader(openPart10(source));
-        if (!isLight(read)) return undefined;
-        const made = await deidOpened(job, { source, part10: read, read }, this.#deid);
+        const found = hasImage(read.dataSet) ? triage(read.dataSet) : undefined;
+        if (!isLight(read, found, this.#deid.textDetection !== 'off')) return undefined;
+        const made = await deidOpened(job, { source, part10: read, read, triage: found }, this.#deid);
         const { size } = source;
         while (this.#writing.size > 0 && this.#writingBytes + size > WRITING_BYTES_MAX)
           await Promise.race(this.#writing);
@@ -110,8 +111,11 @@ export class FileWork {
 /** Files that wait to be written, together. */
 const WRITING_BYTES_MAX = 2 * 1024 * 1024;
 
-function isLight({ dataSet, transferSyntax }: Part10File): boolean {
-  return !hasImage(dataSet) || (!transferSyntax.encapsulated && triage(dataSet).kind === 'clean');
+/** `isRead`: whether somebody looks at pixels that once in a while show text. */
+function isLight({ transferSyntax }: Part10File, found: Triage | undefined, isRead: boolean): boolean {
+  if (found === undefined) return true;
+  if (transferSyntax.encapsulated) return false;
+  return found.kind === 'clean' || (!isRead && found.kind === 'scan' && found.evidence === 'possible');
 }
 
 function failed(error: unknown, images: readonly WrittenImage[]): FileOutcome {
@@ -172,16 +176,25 @@ async function saved({ file, outcome, isWanted }: Made): Promise<FileOutcome> {
   return outcome;
 }
 
+interface Opened {
+  readonly source: ByteSource;
+  readonly part10: Part10File;
+  /** The same, where it was read as de-identification reads it. */
+  readonly read?: ReadHeader;
+  readonly triage?: Triage | undefined;
+}
+
 async function deidOpened(
   job: FileJob,
-  { source, part10, read }: { source: ByteSource; part10: Part10File; read?: ReadHeader },
+  { source, part10, read, triage }: Opened,
   options: Deid,
   output?: Output,
 ): Promise<Made> {
   const temporary = join(job.dir, `.lethe-${process.pid}-${job.number}`);
   const dicomPath = `${temporary}.dcm`;
   // What is light shows nothing that anybody would look for (`isLight`).
-  const given = { eyes: eyesFor(output?.detector, part10.dataSet, () => options.compiled, output?.onProgress) };
+  const eyes = eyesFor(output?.detector, part10.dataSet, () => options.compiled, output?.onProgress);
+  const given = { eyes, triage };
   const cleaned = await cleanPixels(part10, options.pixels, given);
   if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
   const file = new OutputFile(dicomPath, source.size);

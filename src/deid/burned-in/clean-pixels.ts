@@ -40,6 +40,8 @@ export interface Given {
   readonly eyes?: Eyes | undefined;
   /** What a person decided about this instance: just these are blanked. */
   readonly decided?: readonly Rect[] | undefined;
+  /** What `triage` says of this instance, from whoever asked it before. */
+  readonly triage?: Triage | undefined;
   /** Where a person found text in images of the same model and size. */
   readonly rules?: readonly SavedRule[] | undefined;
 }
@@ -70,7 +72,7 @@ const UNCHANGED: PixelReplacements = { replace: new Map(), methodCodes: [] };
 export async function cleanPixels(part10: Part10File, policy: PixelPolicy, given: Given = {}): Promise<CleanedPixels> {
   if (!hasImage(part10.dataSet)) return { decision: 'clean', reason: 'no pixel data' };
   if (given.decided !== undefined) return asDecided(part10, given.decided);
-  const found = bySavedRule(part10.dataSet, given.rules ?? []) ?? triage(part10.dataSet);
+  const found = bySavedRule(part10.dataSet, given.rules ?? []) ?? given.triage ?? triage(part10.dataSet);
   const { eyes } = given;
   if (eyes === undefined || eyes.redact === 'regions' || found.kind === 'clean' || isForPeople(found))
     return withoutLooking(part10, found, policy);

@@ -89,18 +89,7 @@ const PAGES = /patient protocol|dose (report|info|summary)|screen ?(save|shot|ca
 /** Detectors whose images are shades of grey: what comes in colour was drawn by a workstation. */
 const GREY_DETECTORS: ReadonlySet<string> = new Set(['CT', 'MR', 'PT', 'NM', 'CR', 'DX', 'MG', 'IO', 'PX', 'RTIMAGE']);
 
-/** Of data sets that are still in use: whoever asks first, and whoever cleans, ask the same. */
-const decided = new WeakMap<DataSet, Triage>();
-
 export function triage(dataSet: DataSet): Triage {
-  const known = decided.get(dataSet);
-  if (known !== undefined) return known;
-  const decision = decide(dataSet);
-  decided.set(dataSet, decision);
-  return decision;
-}
-
-function decide(dataSet: DataSet): Triage {
   return bySlideLabel(dataSet) ?? byRegions(dataSet) ?? byAnnotation(dataSet) ?? byKind(dataSet);
 }
 
