@@ -23,6 +23,7 @@ import {
   STREETS,
   TITLES,
 } from './vocabulary.ts';
+import { writtenDateAt } from './written-dates.ts';
 
 /** Only looked for where there is a digit. */
 const DIGIT_PATTERNS: readonly RegExp[] = [
@@ -101,6 +102,8 @@ function addWords(text: string, spans: Span[]): void {
   let names = 0; // words yet to come that must be a person's name
   words.forEach((word, index) => {
     const original = text.slice(word.start, word.end);
+    const dateEnd = words[index + (writtenDateAt(text, words, index)?.words ?? 0) - 1];
+    if (dateEnd !== undefined && dateEnd.start >= word.start) spans.push({ start: word.start, end: dateEnd.end });
     if (isTitle(word.text, original)) {
       names = NAMES_AFTER_TITLE_MAX;
       spans.push({ start: word.start, end: text[word.end] === '.' ? word.end + 1 : word.end });

@@ -6,8 +6,9 @@
  * whole, places and institutions as phrases, dates in the usual spellings, UIDs as they were. What is too short or too
  * common to identify anybody ("CT", "12", "CHEST PHANTOM") is not taken. It never leaves the process and is never logged.
  */
-import { wordsOf } from './text.ts';
+import { type Word, wordsOf } from './text.ts';
 import { isCommonWord, TITLES } from './vocabulary.ts';
+import { writtenDateAt } from './written-dates.ts';
 
 /** Plain data. Phrases are words of `text.ts` joined by one space. */
 export interface KnownIdentity {
@@ -16,6 +17,8 @@ export interface KnownIdentity {
   /** Several words each, matched in sequence; by their first word. */
   readonly phrases: ReadonlyMap<string, readonly (readonly string[])[]>;
   readonly uids: ReadonlySet<string>;
+  /** YYYYMMDD, found again however they are written (`written-dates.ts`). */
+  readonly dates: ReadonlySet<string>;
 }
 
 /** What kind of thing a value is, for how much of it identifies. */
@@ -37,6 +40,7 @@ export class IdentityCollector {
   readonly #words = new Set<string>();
   readonly #phrases = new Map<string, string[][]>();
   readonly #uids = new Set<string>();
+  readonly #dates = new Set<string>();
   readonly #seen = new Set<string>();
 
   add(kind: IdentityKind, value: string): void {
@@ -55,7 +59,7 @@ export class IdentityCollector {
   }
 
   identity(): KnownIdentity {
-    return { words: this.#words, phrases: this.#phrases, uids: this.#uids };
+    return { words: this.#words, phrases: this.#phrases, uids: this.#uids, dates: this.#dates };
   }
 
   #addName(value: string): void {
@@ -90,6 +94,7 @@ export class IdentityCollector {
     if (parts === null) return;
     const [, year = '', month = '', day = ''] = parts;
     this.#addWord(year + month + day);
+    this.#dates.add(year + month + day);
     for (const [m, d] of [
       [month, day],
       [String(Number(month)), String(Number(day))],
@@ -137,7 +142,9 @@ export function findIdentity(text: string, identity: KnownIdentity): { start: nu
   for (let index = 0; index < words.length; index++) {
     const word = words[index];
     if (word === undefined) continue;
-    const length = isKnownWord(word.text, identity) ? 1 : phraseLength(words, index, identity);
+    const length = isKnownWord(word.text, identity)
+      ? 1
+      : phraseLength(words, index, identity) || dateLength(text, words, index, identity);
     const last = words[index + length - 1];
     if (length === 0 || last === undefined) continue;
     found.push({ start: word.start, end: last.end });
@@ -160,6 +167,12 @@ function isKnownWord(word: string, identity: KnownIdentity): boolean {
     if (known.length >= INSIDE_CHARACTERS_MIN && word.includes(known)) return true;
   }
   return false;
+}
+
+function dateLength(text: string, words: readonly Word[], index: number, { dates }: KnownIdentity): number {
+  if (dates.size === 0) return 0;
+  const date = writtenDateAt(text, words, index);
+  return date?.readings.some((reading) => dates.has(reading)) === true ? date.words : 0;
 }
 
 function phraseLength(words: readonly { text: string }[], index: number, identity: KnownIdentity): number {
