@@ -20,7 +20,7 @@ import { withoutProfileTexts } from './icc-profile.ts';
 import type { Instance } from './instance.ts';
 import type { ProfileRule, RuleSubject } from './rules.ts';
 import { SafePrivate } from './safe-private.ts';
-import { contentItemRow, rowOf, type TableRow, typeOf } from './tables.ts';
+import { contentItemRow, rowOf, safePrivateVr, type TableRow, typeOf } from './tables.ts';
 import { textTreatment, UNLISTED_TO_REMOVE } from './unlisted.ts';
 import { ValueActions } from './value-actions.ts';
 import { isReadable, meantVr } from './value-text.ts';
@@ -80,6 +80,7 @@ const ENCAPSULATED_DOCUMENT = 0x00420011;
 const ENCAPSULATED_DOCUMENT_LENGTH = 0x00420015;
 const ICC_PROFILE = 0x00282000;
 const EMPTY = new Uint8Array(0);
+const DATE_OR_UID = /^[0-9.:+\-\\ \0]*$/;
 
 /** What the rewriter asks. */
 export interface Policy {
@@ -189,7 +190,12 @@ export class ElementPolicy implements Policy {
     }
     const action = this.#safePrivate.actionOf(group, creatorOf(tag, dataSet), elementOf(tag));
     if (action === undefined) return remove('private');
-    if (action === 'K') return this.#kept(element, dataSet, place, 'safe private');
+    if (action === 'K') {
+      // Where the file names no VR, the one of the table says whether it is text.
+      const vr = safePrivateVr(group, creatorOf(tag, dataSet), elementOf(tag));
+      const known = vr === undefined || element.vr !== 'UN' ? element : { ...element, vr };
+      return this.#kept(known, dataSet, place, 'safe private');
+    }
     return this.#apply(action, element, dataSet, place, 'safe private');
   }
 
@@ -214,11 +220,7 @@ export class ElementPolicy implements Policy {
     const attribute = attributeOf(element.tag);
     const vr = meantVr(element);
     if (attribute === undefined || vr === 'UN' || UNLISTED_TO_REMOVE.has(element.tag)) return remove('unknown');
-    const expected = attribute.vrs;
-    // A value in a VR that the attribute cannot have: text is cleaned as text, bytes in a text's place are not trusted.
-    const isStrange = expected.length > 0 && !expected.includes(vr);
-    if (isStrange && (vr === 'SQ' || (!VRS[vr].text && expected.some((one) => VRS[one].text))))
-      return remove('unknown');
+    if (isMisplaced(vr, attribute.vrs)) return remove('unknown');
     if (attribute.retired && VRS[vr].charset) return remove('unknown');
     return this.#kept(element, dataSet, place, 'unlisted');
   }
@@ -252,8 +254,15 @@ export class ElementPolicy implements Policy {
   #keptBinary(element: Element, vr: Vr, because: Because): Verdict {
     const { value } = element;
     const keep: Verdict = { kind: 'keep', action: 'K', because };
+    const attribute = attributeOf(element.tag);
+    if (because === 'table' && isMisplaced(vr, attribute?.vrs ?? [])) return remove('unknown');
     if (value === undefined || because !== 'unlisted') return keep;
-    if (value.length % (vr === 'AT' ? 4 : VRS[vr].unitBytes) !== 0) return remove('unknown');
+    const unitBytes = vr === 'AT' ? 4 : VRS[vr].unitBytes;
+    if (value.length % unitBytes !== 0) return remove('unknown');
+    // More numbers than the attribute may have (PS3.5 §6.4) are none that anybody reads, and may be letters.
+    const bytesMax = isByteString(vr) ? undefined : valuesMax(attribute?.vm ?? '');
+    if (bytesMax !== undefined && value.length > bytesMax * unitBytes)
+      return { kind: 'value', action: 'C', because, vr, value: value.subarray(0, bytesMax * unitBytes) };
     if (element.tag !== ICC_PROFILE) return keep;
     const clean = withoutProfileTexts(value);
     return clean === undefined ? remove('unknown') : { kind: 'value', action: 'C', because, vr, value: clean };
@@ -307,7 +316,11 @@ export class ElementPolicy implements Policy {
 
   #retained(element: Element, dataSet: DataSet, place: Place, because: Because): Verdict {
     const vr = meantVr(element);
-    if (vr === 'UI' || vr === 'DA' || vr === 'DT' || vr === 'TM') return { kind: 'keep', action: 'K', because };
+    if (vr === 'UI' || vr === 'DA' || vr === 'DT' || vr === 'TM') {
+      // Words in the place of a date or a UID are neither.
+      const isPlain = element.value === undefined || DATE_OR_UID.test(latin1Text(element.value));
+      return isPlain ? { kind: 'keep', action: 'K', because } : this.#undecided(element, dataSet, place, because);
+    }
     return this.#kept(element, dataSet, place, because);
   }
 
@@ -329,6 +342,27 @@ export class ElementPolicy implements Policy {
       row === undefined ? 'D' : settle(row.basic, typeOf(this.#instance.sopClassUid, place.parent, element.tag));
     return this.#apply(basic === 'C' || basic === 'K' ? 'X' : basic, element, dataSet, place, because);
   }
+}
+
+/**
+ * A value in a VR that the attribute cannot have: text is cleaned as text, but bytes in the place of text, of numbers or
+ * of a sequence are not trusted.
+ */
+function isMisplaced(vr: Vr, expected: readonly Vr[]): boolean {
+  if (expected.length === 0 || expected.includes(vr)) return false;
+  if (vr === 'SQ' || expected.includes('SQ')) return true;
+  if (VRS[vr].text) return false;
+  return expected.some((one) => VRS[one].text) || (isByteString(vr) && !expected.some(isByteString));
+}
+
+function isByteString(vr: Vr): boolean {
+  return vr === 'UN' || vr.startsWith('O');
+}
+
+/** The most values of a multiplicity such as 1, 2 or 1-3 (PS3.6); undefined where there is no most, as of 1-n. */
+function valuesMax(vm: string): number | undefined {
+  const most = /^(?:\d+-)?(\d+)$/.exec(vm)?.[1];
+  return most === undefined ? undefined : Number(most);
 }
 
 /** The creator of the block that a private element is in (PS3.5 §7.8.1). */

@@ -125,7 +125,12 @@ function holds(element: Element, dataSet: DataSet, { identity }: Search): boolea
   if (NUMERIC.includes(vr)) return false;
   if (!VRS[vr].text) return isOpaque(vr) && bytesHold(value, identity);
   const values = textValues(element, vr, dataSet);
-  return values === undefined ? bytesHold(value, identity) : values.some((text) => textHolds(text, identity));
+  return values === undefined ? bytesHold(value, identity) : values.some((text) => narrowHolds(text, identity));
+}
+
+/** Also with the NULs of a wider encoding left out. */
+function narrowHolds(text: string, identity: KnownIdentity): boolean {
+  return textHolds(text, identity) || (text.includes('\0') && textHolds(text.replaceAll('\0', ''), identity));
 }
 
 function isOpaque(vr: Vr): boolean {
@@ -151,7 +156,6 @@ function uidsIn(text: string): readonly string[] {
 
 /** Bytes of no known kind, as text in the encodings that text comes in. */
 function bytesHold(bytes: Uint8Array, identity: KnownIdentity): boolean {
-  const narrow = latin1Text(bytes);
-  if (textHolds(narrow, identity) || textHolds(narrow.replaceAll('\0', ''), identity)) return true;
+  if (narrowHolds(latin1Text(bytes), identity)) return true;
   return textHolds(new TextDecoder('utf-8').decode(bytes), identity);
 }

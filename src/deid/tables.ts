@@ -4,6 +4,7 @@
  * settle the actions with a choice. The generated texts are parsed at the first question.
  */
 import { elementOf, groupOf, type Tag } from '../dicom/tag.ts';
+import { VRS, type Vr } from '../dicom/vr.ts';
 import { MODULE_TYPES, SOP_CLASS_MODULES } from './attribute-types.generated.ts';
 import { TABLE_E3_4_1 } from './content-items.generated.ts';
 import { TABLE_E3_10_1 } from './safe-private.generated.ts';
@@ -153,8 +154,9 @@ export function contentItemRow(codeValue: string, scheme: string): TableRow | un
   return contentItems.get(`${codeValue}|${scheme}`);
 }
 
-/** Elements (last two digits) by creator, by group. */
-let safePrivate: ReadonlyMap<number, ReadonlyMap<string, ReadonlySet<number>>> | undefined;
+/** VRs of elements (last two digits) by creator, by group. */
+type SafeGroups = Map<number, Map<string, ReadonlyMap<number, Vr | undefined>>>;
+let safePrivate: SafeGroups | undefined;
 
 /** True where Table E.3.10-1 lists anything in this private group. */
 export function isSafeGroup(group: number): boolean {
@@ -173,13 +175,26 @@ export function isSafePrivate(group: number, creator: string, element: number): 
   );
 }
 
-function parseSafePrivate(): Map<number, Map<string, Set<number>>> {
-  const groups = new Map<number, Map<string, Set<number>>>();
+/** The VR that Table E.3.10-1 gives the element; undefined where it gives none. */
+export function safePrivateVr(group: number, creator: string, element: number): Vr | undefined {
+  safePrivate ??= parseSafePrivate();
+  return safePrivate
+    .get(group)
+    ?.get(creator)
+    ?.get(element & 0xff);
+}
+
+function parseSafePrivate(): SafeGroups {
+  const groups: SafeGroups = new Map();
   for (const line of TABLE_E3_10_1.trim().split('\n')) {
     const [group = '', creator = '', elements = ''] = line.split('|');
     const number = Number.parseInt(group, 16);
-    const creators = groups.get(number) ?? new Map<string, Set<number>>();
-    creators.set(creator, new Set(elements.split(' ').map((element) => Number.parseInt(element.slice(0, 2), 16))));
+    const creators = groups.get(number) ?? new Map<string, ReadonlyMap<number, Vr | undefined>>();
+    const vrOf = (element: string): [number, Vr | undefined] => {
+      const vr = element.slice(2);
+      return [Number.parseInt(element.slice(0, 2), 16), vr in VRS ? (vr as Vr) : undefined];
+    };
+    creators.set(creator, new Map(elements.split(' ').map(vrOf)));
     groups.set(number, creators);
   }
   return groups;

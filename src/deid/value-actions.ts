@@ -34,6 +34,8 @@ const KEYED = /(?:ID|Identifier|SerialNumber|StationName|Number)$/;
 const KEYED_VRS: readonly Vr[] = ['LO', 'SH', 'UC', 'ST', 'LT', 'UT'];
 /** Shorter numbers are too often equal by chance. */
 const KNOWN_DIGITS_MIN = 6;
+const UID_FORM = /^[0-9.]+$/;
+const CODE_STRING = /^[A-Z0-9 _]{1,16}$/;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 export class ValueActions {
@@ -106,7 +108,7 @@ export class ValueActions {
 
   #knownUids(value: Uint8Array): Uint8Array {
     const { uids } = this.#instance.identity;
-    return this.#mapped(value, (uid) => uids.has(uid));
+    return this.#mapped(value, (uid) => uids.has(uid) || !UID_FORM.test(uid));
   }
 
   #mapped(value: Uint8Array, isMapped: (uid: string) => boolean): Uint8Array {
@@ -128,7 +130,9 @@ export class ValueActions {
     let changed = false;
     const cleaned: string[] = [];
     for (const value of values) {
-      const now = value === '' ? '' : this.#cleanValue(value, vr, treatment);
+      // No text holds a NUL (PS3.5 §6.1.3): behind it stands what most readers do not show, or another encoding.
+      const [shown = ''] = value.split('\0', 1);
+      const now = shown === '' ? '' : this.#cleanValue(shown, vr, treatment);
       if (now === undefined) return undefined;
       changed ||= now !== value;
       cleaned.push(now);
@@ -157,6 +161,9 @@ export class ValueActions {
       case 'AE':
       case 'UR':
         return undefined;
+      case 'CS':
+        // What no code string may hold (PS3.5 Table 6.2-1) was typed.
+        return CODE_STRING.test(value) ? scrubText(value, identity) : cleanText(value, identity);
       default:
         return treatment === 'scrub' ? scrubText(value, identity) : cleanText(value, identity);
     }
