@@ -6,11 +6,15 @@
  */
 import type { LoadedConfiguration } from '../config/load.ts';
 import type { Configuration, DestinationConfiguration } from '../config/schema.ts';
+import { bytesSource } from '../core/bytes.ts';
 import { VERSION } from '../core/version.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 import { BASIC_METHOD_CODE, METHOD_CODES } from '../deid/profile-options.ts';
 import { EDITION } from '../deid/tables.ts';
 import { characterSetOf } from '../dicom/charset.ts';
+import { readDataSet } from '../dicom/data-set-reader.ts';
+import { attributeOf } from '../dicom/dictionary.ts';
+import { tagText } from '../dicom/tag.ts';
 import {
   type ConformanceOptions,
   communicationConformance,
@@ -18,7 +22,9 @@ import {
   transportSecurity,
 } from '../dimse/conformance.ts';
 import { markdownSection, markdownTable } from '../dimse/markdown.ts';
+import { findIdentifier, retrieveIdentifier } from '../dimse/query-retrieve.ts';
 import { profileText } from './profile-text.ts';
+import { COMPRESSED, QUERY_RETRIEVE, storageContexts } from './pull.ts';
 import { scpOptions } from './scp-options.ts';
 
 const COMMITMENT = {
@@ -51,7 +57,8 @@ export function conformanceStatement({
     model(configuration),
     markdownSection(2, '4 AE specification: storage SCP', listenerConformance(options, 4)),
     storageScu(configuration),
-    markdownSection(2, '6 Network interfaces', networkText(dicom), communicationConformance(options)),
+    queryScu(),
+    markdownSection(2, '7 Network interfaces', networkText(dicom), communicationConformance(options)),
     media(configuration),
     characterSets(),
     security(configuration, baseDir, options),
@@ -78,6 +85,7 @@ function overview(configuration: Configuration): string {
       [
         ['Verification', yes(true), yes(dicom.enabled)],
         ['Storage', yes(sends), yes(dicom.enabled)],
+        ...QUERY_OPERATIONS.map(({ name }) => [`${name}, by \`lethe pull\``, 'yes', 'no']),
         ['Storage Commitment Push Model', 'no', yes(dicom.enabled && dicom.commitment !== 'off')],
       ],
     ),
@@ -109,7 +117,7 @@ function model({ dicom }: Configuration): string {
   return markdownSection(
     2,
     '3 Implementation model',
-    'Two application entities. The **storage SCP** accepts associations, stores, verifies and answers storage commitment. The **storage SCU** sends de-identified instances to DICOM destinations. An instance passes in one direction: received and durable, inspected, cleaned in its pixels, de-identified, verified, rendered, delivered, settled. Nothing upstream waits for anything downstream, and the storage SCP transcodes nothing.',
+    'Three application entities. The **storage SCP** accepts associations, stores, verifies and answers storage commitment. The **storage SCU** sends de-identified instances to DICOM destinations. The **query/retrieve SCU** is started by a person (`lethe pull`) and brings studies of a list from an archive to the storage SCP. An instance passes in one direction: received and durable, inspected, cleaned in its pixels, de-identified, verified, rendered, delivered, settled. Nothing upstream waits for anything downstream, and the storage SCP transcodes nothing.',
     markdownTable(['Called AE title', 'Customer', 'De-identification profile'], rows),
   );
 }
@@ -155,6 +163,43 @@ function storageScu(configuration: Configuration): string {
   );
 }
 
+const QUERY_OPERATIONS = [
+  { name: 'Study Root Query/Retrieve Information Model - FIND', command: 'C-FIND', context: QUERY_RETRIEVE.find },
+  { name: 'Study Root Query/Retrieve Information Model - MOVE', command: 'C-MOVE', context: QUERY_RETRIEVE.move },
+  { name: 'Study Root Query/Retrieve Information Model - GET', command: 'C-GET', context: QUERY_RETRIEVE.get },
+];
+
+/** From the contexts and identifiers that `pull` sends. */
+function queryScu(): string {
+  const [syntax] = QUERY_RETRIEVE.find.transferSyntaxes;
+  const keysOf = (identifier: Uint8Array): string => {
+    const dataSet = readDataSet(bytesSource(identifier), { explicitVr: true, littleEndian: true });
+    return [...dataSet.elements()].map(({ tag }) => `${attributeOf(tag)?.keyword ?? ''} ${tagText(tag)}`).join(', ');
+  };
+  const uid = '1.2.3';
+  const keys = {
+    'C-FIND': keysOf(findIdentifier({ studyInstanceUid: uid }, syntax)),
+    retrieval: keysOf(retrieveIdentifier(uid, syntax)),
+  };
+  return markdownSection(
+    2,
+    '6 AE specification: query/retrieve SCU',
+    'Level STUDY only, one study at a time, named by its Study Instance UID or Accession Number; wildcards and lists are never sent, and nothing is asked relationally. What C-MOVE names as its destination is the storage SCP; what C-GET brings comes as C-STORE on the same association, is passed to the storage SCP and answered with its answer.',
+    markdownTable(
+      ['SOP class', 'UID', 'Operation', 'Role', 'Transfer syntaxes', 'Keys'],
+      QUERY_OPERATIONS.map(({ name, command, context }) => [
+        name,
+        context.abstractSyntax,
+        command,
+        'SCU',
+        context.transferSyntaxes.join(', '),
+        command === 'C-FIND' ? keys['C-FIND'] : keys.retrieval,
+      ]),
+    ),
+    `With C-GET the storage SOP classes that the archive names in (0008,0062) are proposed with the SCP role (PS3.7 §D.3.3.4); where it names none, ${storageContexts([]).length} of section 4.1, the usual ones first. Beside the transfer syntaxes above these are accepted as stored: ${COMPRESSED.join(', ')}.`,
+  );
+}
+
 function networkText({ host }: Configuration['dicom']): string {
   return `TCP/IP, IPv4 and IPv6, on ${host}. Addresses, ports, AE titles, peers, limits and timers are parameters of the configuration (docs/config.md).`;
 }
@@ -164,7 +209,7 @@ function media({ folders }: Configuration): string {
     folders.length === 0
       ? 'No folder is watched. `POST /receive_dicom` and STOW-RS take Part 10 files of any transfer syntax.'
       : `${folders.length} watched folders take Part 10 files (PS3.10 §7) of any SOP class and transfer syntax, alone, in ZIP archives, or on media with a DICOMDIR (PS3.10 §8); other files stay where they are. Nothing is written to media.`;
-  return markdownSection(2, '7 Media interchange', text);
+  return markdownSection(2, '8 Media interchange', text);
 }
 
 /** Defined Terms of Specific Character Set (PS3.3 §C.12.1.1.2). */
@@ -188,7 +233,7 @@ function isKnown(term: string): boolean {
 function characterSets(): string {
   return markdownSection(
     2,
-    '8 Character sets',
+    '9 Character sets',
     `Storage does not interpret text. De-identification reads and writes: ${DEFINED_TERMS.filter(isKnown).join(', ')}. An instance with another Specific Character Set (0008,0005) is held.`,
   );
 }
@@ -209,10 +254,10 @@ function security(
   const profiles = [...new Set(names)].map((name) => compileProfile(profileText(name, baseDir)));
   return markdownSection(
     2,
-    '9 Security',
-    `### 9.1 Transport\n\n${transportSecurity(options)}`,
-    `### 9.2 Associations and audit\n\nPeers, user identities and limits: section 4. Refused associations and failed TLS handshakes are in the audit trail, whose entries are chained by hash (\`lethe audit verify\`). ${auditMessages(audit)}`,
-    `### 9.3 Attribute confidentiality (PS3.15 Annex E)\n\nDe-identifier after Table E.1-1 (${EDITION}). The Basic Application Level Confidentiality Profile, with these options:`,
+    '10 Security',
+    `### 10.1 Transport\n\n${transportSecurity(options)}`,
+    `### 10.2 Associations and audit\n\nPeers, user identities and limits: section 4. Refused associations and failed TLS handshakes are in the audit trail, whose entries are chained by hash (\`lethe audit verify\`). ${auditMessages(audit)}`,
+    `### 10.3 Attribute confidentiality (PS3.15 Annex E)\n\nDe-identifier after Table E.1-1 (${EDITION}). The Basic Application Level Confidentiality Profile, with these options:`,
     markdownTable(['Profile', 'Methods (CID 7050)'], profiles.map(methodsOf)),
   );
 }
@@ -226,7 +271,7 @@ function methodsOf({ name, base, options }: CompiledProfile): string[] {
 function annexes(): string {
   return markdownSection(
     2,
-    '10 Annexes',
+    '11 Annexes',
     'Instances that this product sends are derived from those that it received: de-identified, with new UIDs, Patient Identity Removed (0012,0062) and De-identification Method Code Sequence (0012,0064). It creates no private attributes, SOP classes or transfer syntaxes of its own, and no attribute is coerced on storage. Coded terminology: CID 7050. It displays no images for diagnosis; Grayscale Standard Display Function: not applicable.',
   );
 }

@@ -50,11 +50,28 @@ export interface PullResult {
 
 const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1';
 const IMPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2';
-const UNCOMPRESSED = [EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN];
+const UNCOMPRESSED = [EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN] as const;
 /** As stored is best: an archive that has to decompress may fail at it. The commonest first. */
-const COMPRESSED = ['4.70', '4.90', '4.91', '4.50', '4.51', '4.80', '4.81', '5', '4.57', '4.201', '4.202', '4.203'].map(
-  (arc) => `1.2.840.10008.1.2.${arc}`,
-);
+export const COMPRESSED = [
+  '4.70',
+  '4.90',
+  '4.91',
+  '4.50',
+  '4.51',
+  '4.80',
+  '4.81',
+  '5',
+  '4.57',
+  '4.201',
+  '4.202',
+  '4.203',
+].map((arc) => `1.2.840.10008.1.2.${arc}`);
+/** What is proposed for each operation (PS3.4 Annex C), Study Root. */
+export const QUERY_RETRIEVE = {
+  find: { abstractSyntax: STUDY_ROOT_FIND, transferSyntaxes: UNCOMPRESSED },
+  get: { abstractSyntax: STUDY_ROOT_GET, transferSyntaxes: UNCOMPRESSED },
+  move: { abstractSyntax: STUDY_ROOT_MOVE, transferSyntaxes: UNCOMPRESSED },
+} as const satisfies Record<string, ProposedContext>;
 const CONTEXTS_MAX = 127; // of 128, one is for C-GET itself
 /** Where the archive does not say which classes a study has, those that nobody uses any more come last. */
 const USUAL =
@@ -119,7 +136,7 @@ const PASSING: ReadonlySet<string> = new Set([
 ]);
 
 async function attemptItem(item: PullItem, options: PullOptions, signal: AbortSignal): Promise<PullResult> {
-  const found = await withScu({ ...options.archive, contexts: [qr(STUDY_ROOT_FIND)] }, signal, (scu) =>
+  const found = await withScu({ ...options.archive, contexts: [QUERY_RETRIEVE.find] }, signal, (scu) =>
     scu.find(item.key),
   );
   const studies: PulledStudy[] = [];
@@ -149,7 +166,7 @@ async function attemptItem(item: PullItem, options: PullOptions, signal: AbortSi
 async function retrieve(study: FoundStudy, { archive, how }: PullOptions, signal: AbortSignal): Promise<Retrieved> {
   const { studyInstanceUid } = study;
   if (how.kind === 'move')
-    return withScu({ ...archive, contexts: [qr(STUDY_ROOT_MOVE)] }, signal, (scu) =>
+    return withScu({ ...archive, contexts: [QUERY_RETRIEVE.move] }, signal, (scu) =>
       scu.move(studyInstanceUid, how.destination),
     );
   const contexts = storageContexts(study.sopClasses);
@@ -160,15 +177,11 @@ async function retrieve(study: FoundStudy, { archive, how }: PullOptions, signal
   }));
   const storage = new Relay(how.gateway);
   try {
-    const scuOptions = { ...archive, contexts: [qr(STUDY_ROOT_GET), ...contexts], roles, storage };
+    const scuOptions = { ...archive, contexts: [QUERY_RETRIEVE.get, ...contexts], roles, storage };
     return await withScu(scuOptions, signal, (scu) => scu.get(studyInstanceUid));
   } finally {
     storage.end();
   }
-}
-
-function qr(abstractSyntax: string): ProposedContext {
-  return { abstractSyntax, transferSyntaxes: UNCOMPRESSED };
 }
 
 /** For each class one context without compression, and as many for compressed ones as there is room for. */

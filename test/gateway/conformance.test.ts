@@ -17,11 +17,12 @@ test('the sections are those of a conformance statement, numbered through', () =
     '3 Implementation model',
     '4 AE specification: storage SCP',
     '5 AE specification: storage SCU',
-    '6 Network interfaces',
-    '7 Media interchange',
-    '8 Character sets',
-    '9 Security',
-    '10 Annexes',
+    '6 AE specification: query/retrieve SCU',
+    '7 Network interfaces',
+    '8 Media interchange',
+    '9 Character sets',
+    '10 Security',
+    '11 Annexes',
   ]);
 });
 
@@ -60,6 +61,26 @@ destinations:
   assert.match(text, /Required; verified: username and passcode \(2\), jwt \(5\)/);
   assert.match(text, /takes the place of versions/);
   assert.match(text, /committed when it is in custody/);
+});
+
+test('query and retrieval are stated as their user, with what is sent', () => {
+  const text = statementOf('{}');
+  // UIDs of PS3.4 Table C.6.2-1, keys of PS3.4 §C.6.2.1.
+  const operations = [
+    ['FIND', '1.2.840.10008.5.1.4.1.2.2.1', 'C-FIND'],
+    ['MOVE', '1.2.840.10008.5.1.4.1.2.2.2', 'C-MOVE'],
+    ['GET', '1.2.840.10008.5.1.4.1.2.2.3', 'C-GET'],
+  ] as const;
+  for (const [name, uid, operation] of operations) {
+    const model = `Study Root Query/Retrieve Information Model - ${name}`;
+    assert.ok(text.includes(`| ${model}, by \`lethe pull\` | yes | no |`), name);
+    const row = `| ${model} | ${uid} | ${operation} | SCU | 1.2.840.10008.1.2.1, 1.2.840.10008.1.2 |`;
+    assert.ok(text.includes(row), row);
+  }
+  const find = text.split('\n').find((line) => line.includes('| C-FIND |')) ?? '';
+  for (const key of ['AccessionNumber (0008,0050)', 'QueryRetrieveLevel (0008,0052)', 'StudyInstanceUID (0020,000D)'])
+    assert.ok(find.includes(key), key);
+  assert.match(text, /accepted as stored: 1\.2\.840\.10008\.1\.2\.4\.70,/);
 });
 
 test('F27: where audit messages go is stated', () => {
