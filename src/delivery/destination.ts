@@ -4,7 +4,7 @@
  * output; it never knows a sender's identifiers.
  */
 import type { ByteSource } from '../core/bytes.ts';
-import type { ErrorCode } from '../core/errors.ts';
+import { type ErrorCode, LetheError } from '../core/errors.ts';
 
 /** What an instance became; written by `prepare`, read by destinations. All identifiers are pseudonymous. */
 export interface PreparedManifest {
@@ -18,13 +18,19 @@ export interface PreparedManifest {
   /** As the contract wants it (`^\d+Y$`), already generalised; absent when unknown. */
   readonly patientAge?: string;
   readonly modality?: string;
-  /** Name of the de-identified Part 10 file among the prepared files. */
-  readonly dicomFile: string;
-  /** SHA-256 (hex) of that file. */
+  /** Name of the de-identified Part 10 file among the prepared files; absent where no destination of it wants the file. */
+  readonly dicomFile?: string;
+  /** SHA-256 (hex) of the de-identified Part 10 file, whether it was kept or not. */
   readonly digest: string;
   readonly images: readonly PreparedImage[];
   /** For the record, not for destinations: what was decided about text in the pixels, and why. */
   readonly pixels?: string;
+}
+
+/** The prepared Part 10 file, for destinations that send it. @throws SPOOL_CORRUPT where it was prepared without */
+export function dicomFileOf({ dicomFile }: PreparedManifest): string {
+  if (dicomFile === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'prepared without the DICOM object' });
+  return dicomFile;
 }
 
 /** One rendered frame. The numbers describe the image file that is sent, not the original (see the contract). */

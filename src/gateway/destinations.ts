@@ -99,6 +99,7 @@ export function takerOf(configuration: DestinationConfiguration): DestinationTak
   return {
     name,
     accepts: accepts ?? (type === 'image-api' ? 'images' : 'all'),
+    wantsObject: type !== 'image-api' && contents !== 'images',
     wantsImages: type === 'image-api' || ((type === 'folder' || type === 's3') && contents !== 'dicom'),
     ...(filter === undefined ? {} : { filter: filterOf(filter) }),
     ...(profile === undefined ? {} : { profile }),

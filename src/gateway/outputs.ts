@@ -18,6 +18,8 @@ export interface DestinationTaker {
   readonly rendering?: Partial<Rendering>;
   /** False: nothing but the DICOM object goes there. */
   readonly wantsImages: boolean;
+  /** False: nothing but the images go there. */
+  readonly wantsObject: boolean;
 }
 
 export interface PlannedImages {
@@ -31,6 +33,8 @@ export interface PlannedImages {
 export interface PlannedOutput {
   /** Undefined: the one that source or rule picked, else the site's. */
   readonly profile: string | undefined;
+  /** False: nobody of them wants the object, so it is made, verified and rendered from, and not kept. */
+  readonly keepsObject: boolean;
   readonly images: readonly PlannedImages[];
 }
 
@@ -49,7 +53,11 @@ export function takersOf(
 /** Objects in the order of their first taker, and of each object's images likewise: deterministic. */
 export function planOutputs(takers: readonly DestinationTaker[], site: Rendering): PlannedOutput[] {
   const profiles = Map.groupBy(takers, ({ profile }) => profile);
-  return [...profiles].map(([profile, members]) => ({ profile, images: planImages(members, site) }));
+  return [...profiles].map(([profile, members]) => ({
+    profile,
+    keepsObject: members.some(({ wantsObject }) => wantsObject),
+    images: planImages(members, site),
+  }));
 }
 
 function planImages(takers: readonly DestinationTaker[], site: Rendering): PlannedImages[] {

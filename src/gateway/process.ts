@@ -180,20 +180,24 @@ async function makeOutputs(plans: readonly PlannedOutput[], work: Work, environm
     await attempt(all, async () => {
       const object = await makeObject(plan, index, work, environment);
       const before = outputs.length;
-      for (const [number, { destinations, rendering, wanted }] of plan.images.entries()) {
-        await attempt(destinations, async () => {
-          const { key, onProgress } = keyAndProgress(work, environment);
-          // The first are made in any case: people look at them before they decide about what is held.
-          const needed = wanted || (index === 0 && number === 0);
-          const prefix = `${prefixOf(index)}${number === 0 ? '' : `images-${number + 1}-`}`;
-          const manifest = await writeImages(work.pack, object, {
-            prefix,
-            rendering: needed ? rendering : undefined,
-            key,
-            onProgress,
+      try {
+        for (const [number, { destinations, rendering, wanted }] of plan.images.entries()) {
+          await attempt(destinations, async () => {
+            const { key, onProgress } = keyAndProgress(work, environment);
+            // The first are made in any case: people look at them before they decide about what is held.
+            const needed = wanted || (index === 0 && number === 0);
+            const prefix = `${prefixOf(index)}${number === 0 ? '' : `images-${number + 1}-`}`;
+            const manifest = await writeImages(work.pack, object, {
+              prefix,
+              rendering: needed ? rendering : undefined,
+              key,
+              onProgress,
+            });
+            outputs.push({ destinations, manifest, object });
           });
-          outputs.push({ destinations, manifest, object });
-        });
+        }
+      } finally {
+        if (!object.isKept) object.pack.abort();
       }
       if (outputs.length > before) keepCrosswalk(object, outputs, environment);
     });
@@ -225,16 +229,25 @@ async function makeObject(
   { options, deps }: Environment,
 ): Promise<WrittenObject> {
   deps.onProgress();
-  const object = writeObject(work.pack, work.received, {
-    prefix: prefixOf(index),
-    profile: options.profileOf(plan.profile ?? work.profile),
-    key: deps.keyOf(work.job.customer),
-    source: work.job.sourceName,
-    cleaned: work.cleaned,
-    crosswalk: deps.crosswalk,
-  });
-  await lookAgain(readPart10(work.pack.source(object.file)), work.cleaned, work.given);
-  return object;
+  const { job } = work;
+  const isKept = plan.keepsObject;
+  // Never committed: what a crash leaves of it has a temporary name and goes at the next start.
+  const pack = isKept ? work.pack : deps.prepared({ ...job, attempt: `${job.attempt}-object` });
+  try {
+    const object = writeObject({ pack, isKept }, work.received, {
+      prefix: prefixOf(index),
+      profile: options.profileOf(plan.profile ?? work.profile),
+      key: deps.keyOf(job.customer),
+      source: job.sourceName,
+      cleaned: work.cleaned,
+      crosswalk: deps.crosswalk,
+    });
+    await lookAgain(readPart10(pack.source(object.file)), work.cleaned, work.given);
+    return object;
+  } catch (error) {
+    if (!isKept) pack.abort();
+    throw error;
+  }
 }
 
 /** One record an instance and pseudonym: two profiles that give the same UID lead back to the same originals. */
@@ -255,7 +268,7 @@ function seal(pack: PreparedPack, { outputs, unprepared }: Made, decision: Proce
   if (main === undefined) throw new LetheError('INVARIANT', { what: 'nothing to seal' });
   const bytes = pack.bytes;
   const sizes = outputs.flatMap(({ destinations, manifest, object }) =>
-    destinations.map((name) => [name, bytesOf(pack, manifest, object)] as const),
+    destinations.map((name) => [name, bytesOf(manifest, object)] as const),
   );
   const location = pack.commit();
   return {
@@ -277,8 +290,8 @@ function seal(pack: PreparedPack, { outputs, unprepared }: Made, decision: Proce
   };
 }
 
-function bytesOf(pack: PreparedPack, manifest: PreparedManifest, object: WrittenObject): number {
-  return manifest.images.reduce((sum, image) => sum + image.bytes, pack.source(object.file).size);
+function bytesOf(manifest: PreparedManifest, { isKept, bytes }: WrittenObject): number {
+  return manifest.images.reduce((sum, image) => sum + image.bytes, isKept ? bytes : 0);
 }
 
 /** Retry only where the row says that nothing is wrong with the instance; every other failure needs a person. */

@@ -29,12 +29,20 @@ export interface ObjectOptions {
 
 export interface WrittenObject {
   readonly file: string;
+  /** Where it is: of an object that is not kept, a pack of its own that is never committed. */
+  readonly pack: PreparedPack;
+  readonly bytes: number;
+  readonly isKept: boolean;
   readonly deidentified: Deidentification;
   readonly pixels: string;
 }
 
 /** @throws DICOM_*, DEID_* */
-export function writeObject(pack: PreparedPack, received: ByteSource, options: ObjectOptions): WrittenObject {
+export function writeObject(
+  { pack, isKept }: Pick<WrittenObject, 'pack' | 'isKept'>,
+  received: ByteSource,
+  options: ObjectOptions,
+): WrittenObject {
   const { profile, key, source, cleaned, crosswalk, prefix } = options;
   const name = `${prefix}instance.dcm`;
   const file = pack.file(name);
@@ -46,8 +54,10 @@ export function writeObject(pack: PreparedPack, received: ByteSource, options: O
     ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
   });
   file.end();
-  verifyObject(pack.source(name), deidentified);
-  return { file: name, deidentified, pixels: `${cleaned.decision}: ${cleaned.reason}` };
+  const output = pack.source(name);
+  verifyObject(output, deidentified);
+  const pixels = `${cleaned.decision}: ${cleaned.reason}`;
+  return { file: name, pack, bytes: output.size, isKept, deidentified, pixels };
 }
 
 /** The identifiers of this instance are searched for in everything about to leave; one hit holds it. */
@@ -79,7 +89,7 @@ export async function writeImages(
 /** Always from the de-identified object: what is sent as an image went through the same cleaning. */
 async function renderInto(pack: PreparedPack, object: WrittenObject, options: ImagesOptions): Promise<PreparedImage[]> {
   const images: PreparedImage[] = [];
-  const part10 = readPart10(pack.source(object.file));
+  const part10 = readPart10(object.pack.source(object.file));
   if (options.rendering === undefined || !hasImage(part10.dataSet)) return images;
   const { sopInstanceUid } = object.deidentified.pseudonyms;
   for await (const frame of renderFrames(part10, { ...options.rendering, onFrameStart: options.onProgress })) {
@@ -107,14 +117,15 @@ async function renderInto(pack: PreparedPack, object: WrittenObject, options: Im
   return images;
 }
 
-function manifestOf({ file, deidentified, pixels }: WrittenObject, images: readonly PreparedImage[]): PreparedManifest {
+function manifestOf(object: WrittenObject, images: readonly PreparedImage[]): PreparedManifest {
+  const { file, isKept, deidentified, pixels } = object;
   const { pseudonyms, sopClassUid, transferSyntaxUid, modality, digest } = deidentified;
   return {
     ...pseudonyms,
     sopClassUid,
     transferSyntaxUid,
     ...(modality === undefined ? {} : { modality }),
-    dicomFile: file,
+    ...(isKept ? { dicomFile: file } : {}),
     digest,
     images,
     pixels,

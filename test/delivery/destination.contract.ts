@@ -54,6 +54,17 @@ export function destinationContract(type: string, { skip, open, instance }: Cont
     for (const one of batch) assert.ok((await side.stored(one))?.equals(side.expected(one)));
   });
 
+  if (type !== 'image-api') {
+    check('fails what was prepared without the object that it sends, and goes on', async ({ destination }) => {
+      const whole = instance();
+      const { dicomFile: _left, ...manifest } = whole.manifest;
+      const [without] = await destination.deliver([{ ...whole, manifest }], signal);
+      assert.deepEqual([without?.kind, without?.kind === 'failed' && without.code], ['failed', 'SPOOL_CORRUPT']);
+      const [next] = await destination.deliver([instance()], signal);
+      assert.equal(next?.kind, 'delivered');
+    });
+  }
+
   check('gives a receipt worth keeping', async ({ destination }) => {
     const [outcome] = await destination.deliver([instance()], signal);
     assert.ok(outcome?.kind === 'delivered' && outcome.receipt.length > 0);

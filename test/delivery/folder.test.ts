@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import type { DeliverableInstance } from '../../src/delivery/destination.ts';
+import { type DeliverableInstance, dicomFileOf } from '../../src/delivery/destination.ts';
 import { type FolderOptions, folderDestination } from '../../src/delivery/folder/folder.ts';
 import { deliverable, PICTURE } from './deliverable.ts';
 import { destinationContract } from './destination.contract.ts';
@@ -29,7 +29,7 @@ destinationContract('folder', {
     return {
       destination,
       stored: async (instance) => readFileSync(pathOf(path, instance)),
-      expected: ({ manifest, open }) => Buffer.from(open(manifest.dicomFile).read(0, 1_000_000)),
+      expected: ({ manifest, open }) => Buffer.from(open(dicomFileOf(manifest)).read(0, 1_000_000)),
       count: async () => readdirSync(path, { recursive: true }).filter((name) => String(name).endsWith('.dcm')).length,
       down: async () => rmSync(path, { recursive: true }),
       dispose: async () => undefined,

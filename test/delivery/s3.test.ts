@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import type { DeliverableInstance } from '../../src/delivery/destination.ts';
+import { type DeliverableInstance, dicomFileOf } from '../../src/delivery/destination.ts';
 import { type S3Options, s3Destination } from '../../src/delivery/s3/s3.ts';
 import { encodeKey, type RequestToSign, type SigningKey, signedHeaders } from '../../src/delivery/s3/signature.ts';
 import { deliverable, PICTURE } from './deliverable.ts';
@@ -96,7 +96,7 @@ print(r.headers['Authorization'].rsplit('Signature=', 1)[1])
 });
 
 const fileOf = ({ manifest, open }: DeliverableInstance) => {
-  const source = open(manifest.dicomFile);
+  const source = open(dicomFileOf(manifest));
   return Buffer.from(source.read(0, source.size));
 };
 const keyOf = ({ manifest }: DeliverableInstance, extension = 'dcm') =>

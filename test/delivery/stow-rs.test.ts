@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { DeliverableInstance } from '../../src/delivery/destination.ts';
+import { type DeliverableInstance, dicomFileOf } from '../../src/delivery/destination.ts';
 import { parseStoreResponse } from '../../src/delivery/stow-rs/store-response.ts';
 import { stowRsDestination } from '../../src/delivery/stow-rs/stow-rs.ts';
 import { deliverable } from './deliverable.ts';
@@ -19,7 +19,7 @@ function instance(bytes?: number): DeliverableInstance {
 }
 
 const fileOf = ({ manifest, open }: DeliverableInstance) => {
-  const source = open(manifest.dicomFile);
+  const source = open(dicomFileOf(manifest));
   return Buffer.from(source.read(0, source.size));
 };
 

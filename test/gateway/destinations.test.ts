@@ -57,6 +57,15 @@ test('whether images are wanted follows from the kind of destination and its con
   assert.equal(takerOf(configured(API).one).accepts, 'images');
 });
 
+test('whether the DICOM object is wanted follows from the kind of destination and its contents', () => {
+  const wants = (destination: Record<string, unknown>) => takerOf(configured(destination).one).wantsObject;
+  const folder = { type: 'folder', path: 'x' };
+  const pacs = { type: 'dicom', host: 'h', port: 104, calledAeTitle: 'PACS' };
+  const all = [API, folder, { ...folder, contents: 'dicom' }, { ...folder, contents: 'images' }, pacs];
+  assert.deepEqual(all.map(wants), [false, true, true, false, true]);
+  assert.equal(wants({ type: 'stow-rs', url: 'http://h' }), true);
+});
+
 test('every kind of destination opens with all that can be configured for it', async () => {
   const pace = { bytesPerSecond: '2MB' };
   const auth = {

@@ -8,7 +8,7 @@ const SITE = { format: 'jpeg', quality: 90, onUnrepresentable: 'hold' } as const
 const CT = { sopClassUid: '1.2.840.10008.5.1.4.1.1.2', modality: 'CT', hasImages: true };
 
 function taker(name: string, more: Partial<DestinationTaker> = {}): DestinationTaker {
-  return { name, accepts: 'all', wantsImages: true, ...more };
+  return { name, accepts: 'all', wantsImages: true, wantsObject: true, ...more };
 }
 
 test('who takes an instance is what rule, kind and filter leave', () => {
@@ -31,8 +31,20 @@ test('destinations that ask for the same share one output', () => {
     SITE,
   );
   assert.deepEqual(plans, [
-    { profile: undefined, images: [{ rendering: SITE, destinations: ['a', 'b', 'c'], wanted: true }] },
+    {
+      profile: undefined,
+      keepsObject: true,
+      images: [{ rendering: SITE, destinations: ['a', 'b', 'c'], wanted: true }],
+    },
   ]);
+});
+
+test('the object is kept where anybody of its profile wants it', () => {
+  const lean = { wantsObject: false };
+  const kept = (...takers: DestinationTaker[]) => planOutputs(takers, SITE).map(({ keepsObject }) => keepsObject);
+  assert.deepEqual(kept(taker('a', lean), taker('b', lean)), [false]);
+  assert.deepEqual(kept(taker('a', lean), taker('b')), [true]);
+  assert.deepEqual(kept(taker('a', lean), taker('b', { profile: 'research' })), [false, true]);
 });
 
 test('another format is other images of the same object; another profile is another object', () => {

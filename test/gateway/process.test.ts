@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { bytesSource } from '../../src/core/bytes.ts';
+import { SCRATCH_BYTES_MAX } from '../../src/core/scratch.ts';
 import { compileProfile } from '../../src/deid/profile.ts';
+import { dicomFileOf } from '../../src/delivery/destination.ts';
 import { compileRules, type Rule } from '../../src/gateway/inspect.ts';
 import { manifestFor } from '../../src/gateway/manifests.ts';
 import type { DestinationTaker } from '../../src/gateway/outputs.ts';
@@ -20,7 +22,9 @@ const ID = '01J00000000000000000000000';
 /** Removes the manufacturer, which the default profile keeps. */
 const STRICT = 'name: strict\nbase: ps3.15\nrules:\n  - { element: Manufacturer, action: remove }\n';
 
-function ct(slope = '1', frames = 1): Uint8Array {
+function ct(slope = '1', frames = 1, side = 2): Uint8Array {
+  const frame = Buffer.alloc(side * side * 2);
+  frame.set([1, 0, 2, 0, 3, 0, 4, 0]);
   return buildPart10([
     ['SOPClassUID', '1.2.840.10008.5.1.4.1.1.2'],
     ['SOPInstanceUID', '2.25.1'],
@@ -34,20 +38,20 @@ function ct(slope = '1', frames = 1): Uint8Array {
     ['SamplesPerPixel', 1],
     ['PhotometricInterpretation', 'MONOCHROME2'],
     ['NumberOfFrames', String(frames)],
-    ['Rows', 2],
-    ['Columns', 2],
+    ['Rows', side],
+    ['Columns', side],
     ['BitsAllocated', 16],
     ['BitsStored', 12],
     ['HighBit', 11],
     ['PixelRepresentation', 0],
     ['RescaleIntercept', '0'],
     ['RescaleSlope', slope],
-    ['PixelData', 'OW', Buffer.concat(Array.from({ length: frames }, () => Uint8Array.of(1, 0, 2, 0, 3, 0, 4, 0)))],
+    ['PixelData', 'OW', Buffer.concat(Array.from({ length: frames }, () => frame))],
   ]);
 }
 
 function taker(name: string, more: Partial<DestinationTaker> = {}): DestinationTaker {
-  return { name, accepts: 'all', wantsImages: true, ...more };
+  return { name, accepts: 'all', wantsImages: true, wantsObject: true, ...more };
 }
 
 function harness(
@@ -98,13 +102,13 @@ function harness(
     assert.equal(outcome.kind, 'prepared');
     if (outcome.kind !== 'prepared') throw new Error('unreachable');
     const manifest = manifestFor(outcome.output.manifest, destination);
-    const source = area.open(outcome.output.location, manifest.dicomFile);
+    const source = area.open(outcome.output.location, dicomFileOf(manifest));
     const path = join(folder, `${destination}.dcm`);
     writeFileSync(path, source.read(0, source.size));
     source.close();
     return { manifest, path };
   };
-  return { run, file, used };
+  return { run, file, used, folder, area };
 }
 
 test('each destination gets its own profile and its own images of one instance', {
@@ -128,6 +132,40 @@ test('each destination gets its own profile and its own images of one instance',
   assert.equal(research.manifest.digest, pacs.manifest.digest, 'one object for one profile');
   assert.deepEqual(used, [undefined, 'strict'], 'each profile is applied once');
   assert.equal(cloud.manifest.studyInstanceUid, research.manifest.studyInstanceUid);
+});
+
+test('where every destination takes images only, the object is verified, rendered from and not kept', async (t) => {
+  const images = { wantsObject: false };
+  const kept = harness(t, ct(), [taker('cloud')]);
+  const spared = harness(t, ct(), [taker('cloud', images), taker('other', { ...images, profile: 'strict' })]);
+  const [whole, lean] = [await kept.run(), await spared.run()];
+  assert.ok(whole.kind === 'prepared' && lean.kind === 'prepared');
+  const [before, after] = [whole, lean].map(({ output }) => manifestFor(output.manifest, 'cloud'));
+  assert.equal(before?.dicomFile, 'instance.dcm');
+  assert.equal(after?.dicomFile, undefined);
+  assert.equal(after?.digest, before?.digest, 'the digest is of the object all the same');
+  assert.deepEqual(after?.images, before?.images);
+  assert.throws(() => spared.area.open(lean.output.location, 'instance.dcm'), { code: 'SPOOL_CORRUPT' });
+  const files = readdirSync(join(spared.folder, 'prepared'), { recursive: true, withFileTypes: true });
+  assert.equal(files.filter((entry) => entry.isFile()).length, 1, 'one pack, and nothing beside it');
+});
+
+test('a destination that wants the object gets it beside one of the same profile that does not', async (t) => {
+  const { run, file } = harness(t, ct(), [
+    taker('cloud', { wantsObject: false }),
+    taker('pacs', { wantsImages: false }),
+  ]);
+  const outcome = await run();
+  assert.equal(file(outcome, 'cloud').manifest.dicomFile, file(outcome, 'pacs').manifest.dicomFile);
+});
+
+test('an object too large for memory that is not kept leaves nothing beside the pack', async (t) => {
+  const large = ct('1', 1, 3000);
+  assert.ok(large.length > SCRATCH_BYTES_MAX);
+  const { run, folder } = harness(t, large, [taker('cloud', { wantsObject: false })]);
+  assert.equal((await run()).kind, 'prepared');
+  const files = readdirSync(join(folder, 'prepared'), { recursive: true, withFileTypes: true });
+  assert.equal(files.filter((entry) => entry.isFile()).length, 1);
 });
 
 test('each destination gets the frames it asks for; the first keeps the UID of the instance', async (t) => {

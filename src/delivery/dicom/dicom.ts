@@ -17,7 +17,7 @@ import { VERIFICATION } from '../../dimse/negotiation.ts';
 import { ScuPool } from '../../dimse/scu-pool.ts';
 import { type ProposedContext, StorageScu } from '../../dimse/storage-scu.ts';
 import { orAborted } from '../aborted.ts';
-import type { DeliverableInstance, DeliveryOutcome, Destination } from '../destination.ts';
+import { type DeliverableInstance, type DeliveryOutcome, type Destination, dicomFileOf } from '../destination.ts';
 import { type FailedOutcome, outcomeOfError } from '../http-failure.ts';
 import { Pacer } from '../pacer.ts';
 import { outcomeOfStoreStatus, type StatusPolicy } from '../store-status.ts';
@@ -186,7 +186,7 @@ async function send(
   let source: (ByteSource & { close(): void }) | undefined;
   let dataSet: ByteSource;
   try {
-    source = instance.open(instance.manifest.dicomFile);
+    source = instance.open(dicomFileOf(instance.manifest));
     const { dataSetOffset } = readFileMeta(source);
     dataSet = rangeSource(source, dataSetOffset, source.size - dataSetOffset);
   } catch (error) {

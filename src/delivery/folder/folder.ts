@@ -82,10 +82,10 @@ class Folder implements Destination {
 
   async #deliverOne(instance: DeliverableInstance, signal: AbortSignal): Promise<DeliveryOutcome> {
     const { manifest } = instance;
-    const files = filesOf(manifest, this.#contents);
-    if (files === undefined) return { kind: 'failed', code: 'DELIVERY_PAYLOAD_INVALID', detail: 'uid' };
-    if (files.length === 0) return { kind: 'failed', code: 'OBJECT_HAS_NO_IMAGE' };
     try {
+      const files = filesOf(manifest, this.#contents);
+      if (files === undefined) return { kind: 'failed', code: 'DELIVERY_PAYLOAD_INVALID', detail: 'uid' };
+      if (files.length === 0) return { kind: 'failed', code: 'OBJECT_HAS_NO_IMAGE' };
       // Not created: see above.
       await access(this.#path);
       const folder = join(this.#path, manifest.studyInstanceUid, manifest.seriesInstanceUid);

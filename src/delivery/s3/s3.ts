@@ -69,10 +69,10 @@ class S3 implements Destination {
 
   async #deliverOne(instance: DeliverableInstance, signal: AbortSignal): Promise<DeliveryOutcome> {
     const { manifest } = instance;
-    const files = filesOf(manifest, this.#contents);
-    if (files === undefined) return { kind: 'failed', code: 'DELIVERY_PAYLOAD_INVALID', detail: 'uid' };
-    if (files.length === 0) return { kind: 'failed', code: 'OBJECT_HAS_NO_IMAGE' };
     try {
+      const files = filesOf(manifest, this.#contents);
+      if (files === undefined) return { kind: 'failed', code: 'DELIVERY_PAYLOAD_INVALID', detail: 'uid' };
+      if (files.length === 0) return { kind: 'failed', code: 'OBJECT_HAS_NO_IMAGE' };
       for (const { file, path, mediaType } of files) {
         const source = instance.open(file);
         try {

@@ -3,7 +3,7 @@
  * RFC 2387). A stream of known length; memory stays at one slice whatever the size of the instances.
  */
 import { LetheError } from '../../core/errors.ts';
-import type { DeliverableInstance } from '../destination.ts';
+import { type DeliverableInstance, dicomFileOf } from '../destination.ts';
 import type { HttpBody } from '../http-client.ts';
 
 const SLICE_BYTES = 512 * 1024;
@@ -42,7 +42,7 @@ export function multipartOf(instances: readonly DeliverableInstance[], boundary:
 const PART_HEADERS = 'Content-Type: application/dicom\r\n';
 
 function sizeOf(instance: DeliverableInstance): number {
-  const source = instance.open(instance.manifest.dicomFile);
+  const source = instance.open(dicomFileOf(instance.manifest));
   try {
     return source.size;
   } finally {
@@ -51,7 +51,7 @@ function sizeOf(instance: DeliverableInstance): number {
 }
 
 function* contentOf(instance: DeliverableInstance, bytes: number): Generator<Uint8Array> {
-  const source = instance.open(instance.manifest.dicomFile);
+  const source = instance.open(dicomFileOf(instance.manifest));
   try {
     if (source.size !== bytes) throw new LetheError('SPOOL_CORRUPT', { expected: bytes, found: source.size });
     // A copy, because the source may reuse its buffer before the socket is done with it.
