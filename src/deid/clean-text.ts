@@ -99,10 +99,12 @@ function addPatterns(text: string, spans: Span[]): void {
 
 function addWords(text: string, spans: Span[]): void {
   const words = wordsOf(text);
+  const mayHoldDates = DIGIT.test(text);
   let names = 0; // words yet to come that must be a person's name
   words.forEach((word, index) => {
     const original = text.slice(word.start, word.end);
-    const dateEnd = words[index + (writtenDateAt(text, words, index)?.words ?? 0) - 1];
+    const date = mayHoldDates ? writtenDateAt(text, words, index) : undefined;
+    const dateEnd = words[index + (date?.words ?? 0) - 1];
     if (dateEnd !== undefined && dateEnd.start >= word.start) spans.push({ start: word.start, end: dateEnd.end });
     if (isTitle(word.text, original)) {
       names = NAMES_AFTER_TITLE_MAX;

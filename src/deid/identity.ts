@@ -34,6 +34,7 @@ const VALUE_CHARACTERS_MAX = 1024;
 /** Fills an identifier where there is none. */
 const PLACEHOLDER =
   /^(?:anon|anonymous|anonymi[sz]ed|none|unknown|unspecified|test|default|null|na|nil|removed|(.)\1*)$/;
+const DIGIT = /\d/;
 const IDEOGRAPHIC = /[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]/u;
 
 export class IdentityCollector {
@@ -139,12 +140,13 @@ export class IdentityCollector {
 export function findIdentity(text: string, identity: KnownIdentity): { start: number; end: number }[] {
   const found: { start: number; end: number }[] = [];
   const words = wordsOf(text);
+  const mayHoldDates = identity.dates.size > 0 && DIGIT.test(text);
   for (let index = 0; index < words.length; index++) {
     const word = words[index];
     if (word === undefined) continue;
     const length = isKnownWord(word.text, identity)
       ? 1
-      : phraseLength(words, index, identity) || dateLength(text, words, index, identity);
+      : phraseLength(words, index, identity) || (mayHoldDates ? dateLength(text, words, index, identity) : 0);
     const last = words[index + length - 1];
     if (length === 0 || last === undefined) continue;
     found.push({ start: word.start, end: last.end });
@@ -170,7 +172,6 @@ function isKnownWord(word: string, identity: KnownIdentity): boolean {
 }
 
 function dateLength(text: string, words: readonly Word[], index: number, { dates }: KnownIdentity): number {
-  if (dates.size === 0) return 0;
   const date = writtenDateAt(text, words, index);
   return date?.readings.some((reading) => dates.has(reading)) === true ? date.words : 0;
 }

@@ -52,7 +52,8 @@ export function textTreatment(tag: Tag, vr: Vr, because: Because): TextTreatment
     case 'UR':
       return because === 'unlisted' ? 'dummy' : 'remove';
     case 'CS':
-      return 'scrub';
+      // Of a retired attribute nobody needs a code that is no known word.
+      return because === 'unlisted' && attributeOf(tag)?.retired === true ? 'clean' : 'scrub';
     case 'SH':
       if (because === 'table') return isListed ? 'scrub' : 'clean';
       return isListed || TECHNICAL.test(keyword) || SHORT_TECHNICAL.test(keyword) ? 'scrub' : 'clean';

@@ -57,7 +57,12 @@ export function writtenDateAt(text: string, words: readonly Word[], index: numbe
   const word = words[index]?.text ?? '';
   const isNumber = isDigit(word);
   if (!isNumber && !isDigit(word.slice(-1)) && !MONTHS.has(word)) return undefined;
-  return joinedDate(word) ?? numericDate(text, words, index) ?? namedDate(words, index);
+  const joined = joinedDate(word);
+  if (joined !== undefined) return joined;
+  // What follows says which of the two it can be, and of most words and numbers that it is neither.
+  const next = words[index + 1]?.text ?? '';
+  if (isNumber && DIGITS.test(next)) return numericDate(text, words, index);
+  return isDigit(next) || MONTHS.has(next) || BETWEEN.has(next) ? namedDate(words, index) : undefined;
 }
 
 function isDigit(word: string): boolean {

@@ -21,6 +21,7 @@ describe('letters where no text belongs', () => {
     ['behind the NUL of a code', [0x00080064, 'CS', `WSD\0${NAME.toUpperCase()}`]],
     ['in small letters, as no code is written', [0x00180022, 'CS', NAME]],
     ['longer than a code may be', [0x00180022, 'CS', `SCAN FOR ${NAME.toUpperCase()}`]],
+    ['in the code of a retired attribute', [0x0032000a, 'CS', NAME.toUpperCase()]],
     ['behind the NUL of a number', [0x00180060, 'DS', `120\0${NAME}`]],
     ['behind the NUL of a technical name', [0x00181160, 'SH', `FLAT\0${NAME}`]],
     ['as UTF-16 in a text', [0x00204000, 'LT', Buffer.from(NAME, 'utf16le').toString('latin1')]],
