@@ -163,7 +163,9 @@ export class ValueActions {
         return undefined;
       case 'CS':
         // What no code string may hold (PS3.5 Table 6.2-1) was typed.
-        return CODE_STRING.test(value) ? scrubText(value, identity) : cleanText(value, identity);
+        return treatment === 'scrub' && CODE_STRING.test(value)
+          ? scrubText(value, identity)
+          : cleanText(value, identity);
       default:
         return treatment === 'scrub' ? scrubText(value, identity) : cleanText(value, identity);
     }
