@@ -107,6 +107,12 @@ export function takerOf(configuration: DestinationConfiguration): DestinationTak
   };
 }
 
+/** Whether the DICOM object goes to the destination of that name; false where there is none. */
+export function objectWanted(configurations: readonly DestinationConfiguration[] = []): (name: string) => boolean {
+  const names = new Set(configurations.map(takerOf).flatMap(({ name, wantsObject }) => (wantsObject ? [name] : [])));
+  return (name) => names.has(name);
+}
+
 function filterOf({ modalities, sopClasses, exceptSopClasses }: NonNullable<DestinationConfiguration['filter']>) {
   return {
     ...(modalities === undefined ? {} : { modalities }),

@@ -24,7 +24,7 @@ import type { GatewayAdmin } from './admin.ts';
 import { AdminFace } from './admin-face.ts';
 import { commitmentLedger, reportAddresses } from './commitment-ledger.ts';
 import { deliverableOf } from './deliverable.ts';
-import { destinationOf, dispatchOptionsOf, renderingOf, takerOf } from './destinations.ts';
+import { destinationOf, dispatchOptionsOf, objectWanted, renderingOf, takerOf } from './destinations.ts';
 import { type DispatchDeps, Dispatcher } from './dispatch.ts';
 import { FlowObserver } from './flow-observer.ts';
 import { FolderSource } from './folder-source.ts';
@@ -84,6 +84,7 @@ export class Gateway {
       ...parts,
       logger: options.logger,
       idempotent: (name) => parts.dispatchers.get(name)?.destination.idempotent ?? false,
+      wantsObject: objectWanted(configuration.destinations),
       otherContent: configuration.dicom.duplicates === 'keep' ? 'keep' : 'hold',
     });
     for (const part of [parts.prepare, parts.retention, parts.history, ...parts.dispatchers.values()]) part.start();

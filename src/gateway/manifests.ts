@@ -41,6 +41,14 @@ export function manifestFor(text: string, destination: string): PreparedManifest
   return other.manifest;
 }
 
+/** The destinations whose output has no DICOM object, because none of them wanted one. @throws SPOOL_CORRUPT */
+export function withoutObject(text: string): string[] {
+  const { others = [], destinations = [], ...manifest } = parse(text);
+  return [{ destinations, manifest }, ...others].flatMap((one) =>
+    one.manifest.dicomFile === undefined ? one.destinations : [],
+  );
+}
+
 function parse(text: string): KeptManifests {
   try {
     return JSON.parse(text) as KeptManifests;

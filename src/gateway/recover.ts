@@ -9,9 +9,10 @@ import { LetheError } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifier.ts';
 import type { Logger } from '../core/log.ts';
 import type { Spool, SpooledInstance, SpoolLocation } from '../queue/spool.ts';
-import type { InstanceRow, InstanceState, OtherContent, Store } from '../queue/store.ts';
+import type { DeliveryState, InstanceRow, InstanceState, OtherContent, Store } from '../queue/store.ts';
 import { acceptContent } from './content.ts';
 import { HeadReader } from './head.ts';
+import { withoutObject } from './manifests.ts';
 
 export interface Recovery {
   /** Instances whose bytes are in the spool. */
@@ -30,6 +31,8 @@ export interface RecoverDeps {
   readonly store: Store;
   readonly logger: Logger;
   readonly idempotent: (destination: string) => boolean;
+  /** Whether the DICOM object goes to that destination, as it is configured now. */
+  readonly wantsObject: (destination: string) => boolean;
   /** Of a record without a row whose UID is on record with other content. */
   readonly otherContent: Exclude<OtherContent, 'refuse'>;
 }
@@ -50,7 +53,7 @@ export async function recover(deps: RecoverDeps): Promise<Recovery> {
   }
   const packs = await sweepPacks(deps);
   removed += packs.removed;
-  const prepared = await settleLostPacks(store, packs.present, present);
+  const prepared = await settleLostPacks(deps, packs.present, present);
   repaired += prepared.again;
   const lost = prepared.lost + (await holdLost(store, present));
   const { requeued } = await store.requeueAfterRestart(deps.idempotent);
@@ -147,18 +150,21 @@ function studyOf(spool: Spool, spooled: SpooledInstance): string | undefined {
   }
 }
 
-/** Prepared, but its pack is gone: prepared again where the received bytes allow it, else held. */
+/** Prepared, but its pack is gone, or lacks the object that a destination has come to want: prepared again where the received bytes allow it, else held. */
 async function settleLostPacks(
-  store: Store,
+  deps: RecoverDeps,
   packs: ReadonlySet<string>,
   received: ReadonlySet<string>,
 ): Promise<{ again: number; lost: number }> {
   let again = 0;
   let lost = 0;
-  for await (const { id } of unsettled(store, 'prepared')) {
-    if (packs.has(id)) continue;
+  const { spool, store } = deps;
+  for await (const row of unsettled(store, 'prepared')) {
+    const { id, prepared } = row;
+    if (packs.has(id) && !(await lacksObject(row, deps))) continue;
     if (received.has(id)) {
       await store.prepareAgain(id);
+      if (packs.has(id) && prepared !== undefined) await spool.erasePrepared(prepared.location);
       again++;
     } else {
       await store.hold(id, 'SPOOL_CORRUPT', 'bytes are missing');
@@ -166,6 +172,17 @@ async function settleLostPacks(
     }
   }
   return { again, lost };
+}
+
+/** What a person or the destination decided about is not touched. */
+const ON_THE_WAY: ReadonlySet<DeliveryState> = new Set(['queued', 'claimed', 'inflight', 'deferred']);
+
+/** Whether something is owed as a DICOM object that was prepared as images only, under another configuration. */
+async function lacksObject({ id, prepared }: InstanceRow, { store, wantsObject }: RecoverDeps): Promise<boolean> {
+  const lacking = prepared === undefined ? [] : withoutObject(prepared.manifest).filter(wantsObject);
+  if (lacking.length === 0) return false;
+  const deliveries = await store.deliveriesOf(id);
+  return deliveries.some(({ destination, state }) => ON_THE_WAY.has(state) && lacking.includes(destination));
 }
 
 /** Received but without bytes: nothing can be made of them, and saying so is all that is left. */

@@ -89,6 +89,7 @@ async function verify(
         store,
         logger: silentLogger,
         idempotent: () => true,
+        wantsObject: () => false,
         otherContent: 'hold',
       });
       assert.equal(recovery.lost, 0, `line ${cut.at}`);

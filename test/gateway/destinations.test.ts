@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { parseConfiguration } from '../../src/config/load.ts';
 import type { DestinationConfiguration } from '../../src/config/schema.ts';
-import { destinationOf, dispatchOptionsOf, takerOf } from '../../src/gateway/destinations.ts';
+import { destinationOf, dispatchOptionsOf, objectWanted, takerOf } from '../../src/gateway/destinations.ts';
 
 function configured(destination: Record<string, unknown>, site: Record<string, unknown> = {}) {
   const text = JSON.stringify({ ...site, destinations: [{ name: 'one', ...destination }] });
@@ -64,6 +64,14 @@ test('whether the DICOM object is wanted follows from the kind of destination an
   const all = [API, folder, { ...folder, contents: 'dicom' }, { ...folder, contents: 'images' }, pacs];
   assert.deepEqual(all.map(wants), [false, true, true, false, true]);
   assert.equal(wants({ type: 'stow-rs', url: 'http://h' }), true);
+});
+
+test('who wants the object is asked by name', () => {
+  const folder = { type: 'folder', path: 'x' };
+  const wants = (destination: Record<string, unknown>) => objectWanted([configured(destination).one])('one');
+  assert.deepEqual([folder, { ...folder, contents: 'images' }, API].map(wants), [true, false, false]);
+  assert.equal(objectWanted([configured(folder).one])('another'), false);
+  assert.equal(objectWanted()('one'), false);
 });
 
 test('every kind of destination opens with all that can be configured for it', async () => {

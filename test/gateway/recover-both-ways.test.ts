@@ -22,7 +22,8 @@ async function open(t: TestContext) {
     await spool.close();
     rmSync(dataDir, { recursive: true, force: true });
   });
-  const start = () => recover({ spool, store, logger: silentLogger, idempotent: () => true, otherContent: 'hold' });
+  const start = (wantsObject = (_name: string) => false) =>
+    recover({ spool, store, logger: silentLogger, idempotent: () => true, wantsObject, otherContent: 'hold' });
   return { spool, store, start };
 }
 
@@ -48,13 +49,13 @@ async function receive(spool: LocalSpool, sopInstanceUid: string, fill: number):
   return spooled;
 }
 
-async function prepare(spool: LocalSpool, store: SqliteStore, id: string) {
+async function prepare(spool: LocalSpool, store: SqliteStore, id: string, manifest = '{}') {
   const pack = spool.prepared(id, 'a-1');
   const file = pack.file('instance.dcm');
   file.write(Buffer.alloc(100));
   file.end();
   const location = pack.commit();
-  await store.markPrepared(id, { location, manifest: '{}', studyKey: 's', seriesKey: 'q', bytes: 100 }, ['cloud']);
+  await store.markPrepared(id, { location, manifest, studyKey: 's', seriesKey: 'q', bytes: 100 }, ['cloud']);
   return location;
 }
 
@@ -106,4 +107,32 @@ test('received bytes that are gone: prepared output is delivered all the same, a
   assert.equal((await store.instance(prepared.record.id))?.state, 'prepared');
   assert.equal((await store.instance(received.record.id))?.reason, 'SPOOL_CORRUPT');
   assert.equal((await start()).lost, 0);
+});
+
+test('images only, for a destination that wants the object now: prepared again, without received bytes held', async (t) => {
+  const { spool, store, start } = await open(t);
+  const manifests = [
+    '{"destinations":["cloud"],"images":[]}',
+    '{"destinations":["cloud"],"images":[]}',
+    '{"destinations":["cloud"],"images":[],"dicomFile":"instance.dcm"}',
+    '{"destinations":["other"],"images":[]}',
+    '{"images":[]}', // of an earlier version
+  ];
+  const all = [];
+  for (const [index, manifest] of manifests.entries()) {
+    const one = await receive(spool, `2.25.${index + 1}`, index + 1);
+    await store.accept(one, undefined);
+    all.push({ one, location: await prepare(spool, store, one.record.id, manifest) });
+  }
+  const [again, lost, kept] = all;
+  assert.ok(again !== undefined && lost !== undefined && kept !== undefined);
+  await spool.eraseReceived(lost.one.location);
+  const states = () => Promise.all(all.map(async ({ one }) => (await store.instance(one.record.id))?.state));
+  await start();
+  assert.deepEqual(await states(), ['prepared', 'prepared', 'prepared', 'prepared', 'prepared']);
+  const { repaired, lost: gone } = await start((name) => name === 'cloud');
+  assert.deepEqual([repaired, gone], [1, 1]);
+  assert.deepEqual(await states(), ['received', 'held', 'prepared', 'prepared', 'prepared']);
+  assert.throws(() => spool.openPrepared(again.location, 'instance.dcm'), { code: 'SPOOL_IO' });
+  spool.openPrepared(kept.location, 'instance.dcm').close();
 });

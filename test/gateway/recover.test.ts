@@ -51,7 +51,14 @@ test('a record without a row is owed again if its data are whole, and erased if 
   t.after(() => spool.close());
   const store = new SqliteStore(join(dataDir, 'store.db'), systemClock);
   t.after(() => store.close());
-  const recovery = await recover({ spool, store, logger: silentLogger, idempotent: () => true, otherContent: 'hold' });
+  const recovery = await recover({
+    spool,
+    store,
+    logger: silentLogger,
+    idempotent: () => true,
+    wantsObject: () => false,
+    otherContent: 'hold',
+  });
   assert.deepEqual(recovery, { found: 1, repaired: 1, removed: 1, lost: 0, requeued: 0 });
   assert.equal((await store.instance(whole.record.id))?.location, whole.location);
   assert.equal(await store.instance(torn.record.id), undefined);

@@ -166,6 +166,7 @@ for (const crash of ['before the rows point to the copy', 'before the old file g
       ...next,
       logger: silentLogger,
       idempotent: () => true,
+      wantsObject: () => false,
       otherContent: 'hold',
     });
     assert.deepEqual([recovery.found, recovery.lost], [2, 0]);
