@@ -118,7 +118,7 @@ test('images only, for a destination that wants the object now: prepared again, 
     '{"destinations":["other"],"images":[]}',
     '{"images":[]}', // of an earlier version
   ];
-  const all = [];
+  const all: { one: Awaited<ReturnType<typeof receive>>; location: Awaited<ReturnType<typeof prepare>> }[] = [];
   for (const [index, manifest] of manifests.entries()) {
     const one = await receive(spool, `2.25.${index + 1}`, index + 1);
     await store.accept(one, undefined);
