@@ -63,10 +63,19 @@ export function parseConfiguration(text: string, path: string, env: LoadOptions[
     const at = lines.linePos(fault.pos[0]);
     throw new LetheError('CONFIG_INVALID', { path, line: at.line, column: at.col, problem: firstLine(fault.message) });
   }
-  const value = expandEnvironment(document.toJS() ?? {}, env, path);
+  const value = expandEnvironment(valuesIn(document, path) ?? {}, env, path);
   const complete = validator.Default(value);
   if (!validator.Check(complete)) throw invalid(complete, document, lines, path);
   return complete;
+}
+
+/** Aliases are followed here, of which a few lines can make millions of values: the parser refuses too many of them. */
+function valuesIn(document: Document, path: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new LetheError('CONFIG_INVALID', { path, problem: 'aliases cannot be followed' }, { cause: error });
+  }
 }
 
 function invalid(value: unknown, document: Document, lines: LineCounter, path: string): LetheError {

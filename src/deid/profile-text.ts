@@ -3,7 +3,7 @@
  * line and reason when the gateway starts and never at the thousandth instance.
  */
 import { Compile } from 'typebox/compile';
-import { type Document, isSeq, LineCounter, parseDocument } from 'yaml';
+import { type Document, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import { LetheError } from '../core/errors.ts';
 import { type ProfileDocument, ProfileSchema } from './profile-schema.ts';
 
@@ -26,13 +26,29 @@ export function parseProfile<Compiled>(text: string, compile: (document: Profile
     const problem = fault.message.split('\n', 1)[0] ?? '';
     throw new LetheError('DEID_PROFILE_INVALID', { line: lines.linePos(fault.pos[0]).line, problem });
   }
-  const value: unknown = document.toJS();
+  const value = valuesIn(document, lines);
   validator ??= compileSchema();
   if (!validator.Check(value)) throw invalid([...validator.Errors(value)], document, lines);
   try {
     return compile(value);
   } catch (error) {
     throw located(error, document, lines);
+  }
+}
+
+/** Aliases are followed here, of which a few lines can make millions of values: the parser refuses too many of them. */
+function valuesIn(document: Document, lines: LineCounter): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    let line: number | undefined;
+    visit(document, {
+      Alias: (_key, { range }) => {
+        if (range) line = lines.linePos(range[0]).line;
+        return visit.BREAK;
+      },
+    });
+    throw new LetheError('DEID_PROFILE_INVALID', { line, problem: 'aliases cannot be followed' }, { cause: error });
   }
 }
 

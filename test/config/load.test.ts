@@ -143,3 +143,11 @@ test('a secret comes from a file or the environment, and its absence is named wi
   assert.throws(() => openSecret({ env: 'TOKEN' }, cwd, {}), { code: 'CONFIG_SECRET_MISSING' });
   assert.throws(() => openSecret({ file: 'absent' }, cwd, {}), { code: 'CONFIG_SECRET_MISSING' });
 });
+
+test('aliases that stand for a million values are an error that names the file', () => {
+  const ten = (what: string) => `[${Array.from({ length: 10 }, () => what).join(', ')}]`;
+  const bomb = `a: &a ${ten('x')}\nb: &b ${ten('*a')}\nc: &c ${ten('*b')}\nd: ${ten('*c')}\n`;
+  const { code, message } = problemOf(bomb);
+  assert.equal(code, 'CONFIG_INVALID');
+  assert.match(message, /aliases/);
+});

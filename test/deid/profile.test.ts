@@ -78,6 +78,7 @@ describe('profiles', () => {
       /condition needs/,
     ],
     ['no YAML', 'name: [\n', 2, /./],
+    ['a few aliases that stand for a million values', aliasBomb('name: x\nbase: ps3.15\nrules:\n'), 5, /aliases/],
     ['an unknown name', 'hipaa', undefined, /no built-in profile/],
   ];
   for (const [what, text, line, problem] of mistakes) {
@@ -95,6 +96,11 @@ describe('profiles', () => {
     });
   }
 });
+
+function aliasBomb(head: string): string {
+  const ten = (what: string) => `[${Array.from({ length: 10 }, () => what).join(', ')}]`;
+  return `${head}  - &a ${ten('x')}\n  - &b ${ten('*a')}\n  - &c ${ten('*b')}\n  - &d ${ten('*c')}\n`;
+}
 
 describe('rules of a site', () => {
   const run = (rules: string, ...elements: readonly (readonly [number, ...unknown[]])[]) =>
