@@ -22,11 +22,12 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 export const command: Command = {
   summary: 'Runs a benchmark beside its peers: interleaved rounds, medians and ratios.',
-  usage: `${Object.keys(BENCHES).join('|')} [--rounds N] [--minutes N] [--pictures N] [--seed N]`,
+  usage: `${Object.keys(BENCHES).join('|')} [--rounds N] [--minutes N] [--pictures N] [--radiographs N] [--seed N]`,
   options: {
     rounds: { type: 'string', value: 'N', help: 'Rounds (default: as the benchmark says).' },
     minutes: { type: 'string', value: 'N', help: 'Minutes of `soak` (default: 30).' },
     pictures: { type: 'string', value: 'N', help: 'Generated pictures of `text-detection` (default: 500).' },
+    radiographs: { type: 'string', value: 'N', help: 'Generated radiographs of `text-detection` (default: 40).' },
     seed: { type: 'string', value: 'N', help: 'Seed of the pictures of `text-detection` (default: 1).' },
     json: JSON_OPTION,
   },
@@ -39,7 +40,7 @@ export const command: Command = {
     if (BENCHES[name] === undefined) throw new UsageError(`name one of ${Object.keys(BENCHES).join(', ')}`);
     if (!existsSync(script) || !existsSync(join(ROOT, 'node_modules/dcmjs-codecs')))
       throw new UsageError('benchmarks run from a development checkout: run npm test once, it installs what they need');
-    const numbers = (['rounds', 'minutes', 'pictures', 'seed'] as const).flatMap((option) =>
+    const numbers = (['rounds', 'minutes', 'pictures', 'radiographs', 'seed'] as const).flatMap((option) =>
       options[option] === undefined
         ? []
         : [`--${option}`, String(integerOption(options, option, { minimum: 1, maximum: MAXIMUM, fallback: 3 }))],

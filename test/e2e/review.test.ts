@@ -21,12 +21,12 @@ const DRAWN_BOXES = [
   { x: 200, y: 60, width: 20, height: 10 },
 ];
 
-/** Letters of a bad print, every fourth dot missing: a person reads them, the networks are not sure. */
+/** Letters of a bad print, half of the dots missing: a person reads them, the networks are not sure. */
 function doubtfulPixels(): Uint8Array {
-  const random = new Seeded(5);
+  const random = new Seeded(6);
   const pixels = new Uint8Array(ROWS * COLUMNS).fill(100);
   drawText('QUENNELL IDA', { ...WRITTEN, scale: 2 }, (x, y) => {
-    if (random.next() > 0.25) pixels[y * COLUMNS + x] = 160;
+    if (random.next() > 0.5) pixels[y * COLUMNS + x] = 160;
   });
   return pixels;
 }
