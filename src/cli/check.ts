@@ -7,11 +7,10 @@ import { type LoadedConfiguration, loadConfiguration, sizeBytes } from '../confi
 import { hashPassword } from '../console/auth.ts';
 import { systemClock } from '../core/clock.ts';
 import { ERRORS, toLetheError } from '../core/errors.ts';
-import { compileProfile } from '../deid/profile.ts';
 import { destinationOf } from '../gateway/destinations.ts';
 import { compileRules } from '../gateway/inspect.ts';
 import { defaultKeyPath, readKeyFile } from '../gateway/keys.ts';
-import { profileText } from '../gateway/profile-text.ts';
+import { profilesOf, readProfile } from '../gateway/profile-text.ts';
 import { rulesOf } from '../gateway/rules.ts';
 import { certificateFinding, checkListener, listenerPorts } from './check-listener.ts';
 import {
@@ -68,9 +67,8 @@ async function run(invocation: Invocation): Promise<number> {
     add({ level: 'ok', what: 'configuration', message: loaded.path ?? 'defaults (no lethe.yaml)' });
     checkFolder(loaded, add);
     checkKey(loaded, add);
-    attempt(add, 'profile', () =>
-      compileProfile(profileText(loaded.configuration.deidentification.profile, loaded.baseDir)),
-    );
+    for (const name of profilesOf(loaded.configuration))
+      attempt(add, 'profile', () => readProfile(name, loaded.baseDir));
     attempt(add, 'rules', () => compileRules(rulesOf(loaded.configuration), loaded.placeOf));
     checkDicom(loaded, env, add);
     await checkPorts(loaded, add);

@@ -97,6 +97,12 @@ export const CONFIG_OPTION: OptionHelp = {
   help: 'Configuration file (default: lethe.yaml where there is one).',
 };
 
+export const GENERATION_OPTION: OptionHelp = {
+  type: 'string',
+  value: 'N',
+  help: 'Generation of the key, as in deidentification.key.generation of a gateway (default 1).',
+};
+
 /** The generation of the pseudonym key, 1 to 65535 as in the configuration; 1 where it is not said. */
 export function generationOf(options: OptionValues): number {
   return integerOption(options, 'generation', { minimum: 1, maximum: 65535, fallback: 1 });

@@ -3,11 +3,12 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'no
 import { join, resolve } from 'node:path';
 import { systemRandom } from '../core/clock.ts';
 import { KEY_BYTES, readKeyFile } from '../gateway/keys.ts';
-import { profileText } from '../gateway/profile-text.ts';
+import { profilePath, profileText, readProfile } from '../gateway/profile-text.ts';
 import {
   type Command,
   EXIT,
   flag,
+  GENERATION_OPTION,
   generationOf,
   type Invocation,
   integerOption,
@@ -37,11 +38,7 @@ export const command: Command = {
       value: 'FILE',
       help: '64 hexadecimal digits, owner-only. Without it a fresh key is made for this run.',
     },
-    generation: {
-      type: 'string',
-      value: 'N',
-      help: 'Generation of the key, as in deidentification.key.generation of a gateway (default 1).',
-    },
+    generation: GENERATION_OPTION,
     report: { type: 'string', value: 'FILE', help: 'One JSON line an input.' },
     format: { type: 'string', value: 'LIST', help: 'dicom, jpeg, png, png16; several by comma (default dicom).' },
     base64: { type: 'boolean', help: 'Leave <image>.txt with base64 beside each image.' },
@@ -59,6 +56,12 @@ Exits 0 when every input has an output.`,
   run,
 };
 
+/** The workers compile it again; a mistake in it is told here, once and with its place, before anything is written. */
+function checkedProfile(name: string, cwd: string): string {
+  if (profilePath(name, cwd) !== undefined) readProfile(name, cwd);
+  return profileText(name, cwd);
+}
+
 async function run(invocation: Invocation): Promise<number> {
   const { options, positionals, cwd, terminal } = invocation;
   if (positionals.length === 0) throw new UsageError('name at least one file or folder');
@@ -66,7 +69,7 @@ async function run(invocation: Invocation): Promise<number> {
   const jobs = jobsOf(invocation, dir);
   const data = {
     deid: {
-      profile: profileText(textOption(options, 'profile') ?? 'default', cwd),
+      profile: checkedProfile(textOption(options, 'profile') ?? 'default', cwd),
       key: { bytes: keyOf(invocation), generation: generationOf(options) },
       pixels: { whenUnscanned: unscanned(invocation) },
       textDetection: flag(options, 'no-text-detection') ? ('off' as const) : ('auto' as const),

@@ -2,10 +2,9 @@
 import { resolve } from 'node:path';
 import { systemRandom } from '../core/clock.ts';
 import { explain } from '../deid/explain.ts';
-import { compileProfile } from '../deid/profile.ts';
 import { KEY_BYTES, readKeyFile } from '../gateway/keys.ts';
-import { profileText } from '../gateway/profile-text.ts';
-import { type Command, EXIT, generationOf, JSON_OPTION, textOption, UsageError } from './command.ts';
+import { readProfile } from '../gateway/profile-text.ts';
+import { type Command, EXIT, GENERATION_OPTION, generationOf, JSON_OPTION, textOption, UsageError } from './command.ts';
 import { fileSource } from './file-source.ts';
 import { tableLines } from './table.ts';
 
@@ -19,11 +18,7 @@ export const command: Command = {
       value: 'FILE',
       help: 'Key file; without it a fresh key shows what kind of pseudonym would come.',
     },
-    generation: {
-      type: 'string',
-      value: 'N',
-      help: 'Generation of the key, as in deidentification.key.generation of a gateway (default 1).',
-    },
+    generation: GENERATION_OPTION,
     json: JSON_OPTION,
   },
   details: 'The output holds the original values: treat it like the file.',
@@ -35,7 +30,7 @@ export const command: Command = {
       bytes: keyPath === undefined ? systemRandom.bytes(KEY_BYTES) : readKeyFile(resolve(cwd, keyPath)),
       generation: generationOf(options),
     };
-    const profile = compileProfile(profileText(textOption(options, 'profile') ?? 'default', cwd));
+    const profile = readProfile(textOption(options, 'profile') ?? 'default', cwd);
     const source = fileSource(resolve(cwd, name));
     try {
       const lines = explain(source, { profile, key });

@@ -1,6 +1,7 @@
 /** The command line's entry: finds the verb, parses its options, runs it, turns errors into words and an exit code. */
-import { nearestName } from '../config/nearest.ts';
+
 import { type LetheError, toLetheError } from '../core/errors.ts';
+import { nearestName } from '../core/nearest.ts';
 import { VERSION } from '../core/version.ts';
 import { type Command, EXIT, parseOptions, type Terminal, UsageError } from './command.ts';
 import { VERBS } from './verbs.ts';

@@ -1,28 +1,40 @@
 /** `lethe profile diff A B FILE...`: what two profiles would do differently. */
+import { resolve } from 'node:path';
 import { systemRandom } from '../core/clock.ts';
 import { toLetheError } from '../core/errors.ts';
 import { explain } from '../deid/explain.ts';
-import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
-import { KEY_BYTES } from '../gateway/keys.ts';
-import { profileText } from '../gateway/profile-text.ts';
-import { type Command, EXIT, JSON_OPTION, UsageError } from './command.ts';
+import type { CompiledProfile } from '../deid/profile.ts';
+import type { PseudonymKey } from '../deid/pseudonym.ts';
+import { KEY_BYTES, readKeyFile } from '../gateway/keys.ts';
+import { readProfile } from '../gateway/profile-text.ts';
+import { type Command, EXIT, GENERATION_OPTION, generationOf, JSON_OPTION, textOption, UsageError } from './command.ts';
 import { fileSource } from './file-source.ts';
 import { inputFiles } from './input-files.ts';
 import { tableLines } from './table.ts';
 
 export const command: Command = {
   summary: 'Shows what two profiles would do differently with files or folders.',
-  usage: 'diff A B FILE...',
-  options: { json: JSON_OPTION },
+  usage: 'diff A B FILE... [--key FILE] [--generation N]',
+  options: {
+    key: {
+      type: 'string',
+      value: 'FILE',
+      help: 'Key file, where rules of a profile depend on pseudonyms; without it a fresh key serves both.',
+    },
+    generation: GENERATION_OPTION,
+    json: JSON_OPTION,
+  },
   details:
     'Each line is an element that the two treat differently, with how many of the files have it. No values are shown.',
-  async run({ positionals, cwd, terminal }) {
+  async run({ options, positionals, cwd, terminal }) {
     const [verb, nameA, nameB, ...names] = positionals;
     if (verb !== 'diff' || nameA === undefined || nameB === undefined || names.length === 0)
       throw new UsageError('profile takes diff A B FILE...');
-    const [a, b] = [nameA, nameB].map((name) => compileProfile(profileText(name, cwd)));
+    const [a, b] = [nameA, nameB].map((name) => readProfile(name, cwd));
     if (a === undefined || b === undefined) throw new UsageError('two profiles are needed');
-    const key = systemRandom.bytes(KEY_BYTES);
+    const keyPath = textOption(options, 'key');
+    const bytes = keyPath === undefined ? systemRandom.bytes(KEY_BYTES) : readKeyFile(resolve(cwd, keyPath));
+    const key = { bytes, generation: generationOf(options) };
     const counts = new Map<string, Difference>();
     let failed = 0;
     for (const { path, name } of inputFiles(names, cwd)) {
@@ -61,10 +73,10 @@ interface Difference {
   readonly files: number;
 }
 
-function differences(path: string, by: { a: CompiledProfile; b: CompiledProfile; key: Uint8Array }): Difference[] {
+function differences(path: string, by: { a: CompiledProfile; b: CompiledProfile; key: PseudonymKey }): Difference[] {
   const source = fileSource(path);
   try {
-    const key = { bytes: by.key, generation: 1 };
+    const { key } = by;
     const left = new Map(explain(source, { profile: by.a, key }).map((line) => [line.path, line]));
     const right = new Map(explain(source, { profile: by.b, key }).map((line) => [line.path, line]));
     const found: Difference[] = [];

@@ -6,10 +6,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { Compile } from 'typebox/compile';
-import { type Document, isSeq, LineCounter, parseDocument } from 'yaml';
 import { LetheError } from '../core/errors.ts';
-import { nearestName } from './nearest.ts';
+import { type SchemaNode, WrittenDocument } from '../core/written-document.ts';
 import { type Configuration, ConfigurationSchema, type SecretReference } from './schema.ts';
+import { readTextFile } from './text-file.ts';
 
 export interface LoadedConfiguration {
   readonly configuration: Configuration;
@@ -39,110 +39,16 @@ export function loadConfiguration(options: LoadOptions): LoadedConfiguration {
     if (explicit !== undefined) throw new LetheError('CONFIG_UNREADABLE', { path });
     return resolved({ text: '{}', path: undefined }, options);
   }
-  return resolved({ text: readText(path), path }, options);
-}
-
-function readText(path: string): string {
-  try {
-    const bytes = readFileSync(path);
-    if (bytes.length > FILE_BYTES_MAX)
-      throw new LetheError('CONFIG_INVALID', { path, bytes: bytes.length, bytesMax: FILE_BYTES_MAX });
-    return bytes.toString('utf8');
-  } catch (error) {
-    if (error instanceof LetheError) throw error;
-    throw new LetheError('CONFIG_UNREADABLE', { path }, { cause: error });
-  }
+  return resolved({ text: readTextFile(path, FILE_BYTES_MAX), path }, options);
 }
 
 /** Text -> typed configuration with all defaults. @throws CONFIG_INVALID naming line and column */
 export function parseConfiguration(text: string, path: string, env: LoadOptions['env']): Configuration {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true });
-  const fault = document.errors[0];
-  if (fault !== undefined) {
-    const at = lines.linePos(fault.pos[0]);
-    throw new LetheError('CONFIG_INVALID', { path, line: at.line, column: at.col, problem: firstLine(fault.message) });
-  }
-  const value = expandEnvironment(valuesIn(document, path) ?? {}, env, path);
-  const complete = validator.Default(value);
-  if (!validator.Check(complete)) throw invalid(complete, document, lines, path);
+  const document = new WrittenDocument(text, { code: 'CONFIG_INVALID', path });
+  const complete = validator.Default(expandEnvironment(document.value ?? {}, env, path));
+  if (!validator.Check(complete))
+    throw document.refusal(complete, [...validator.Errors(complete)], ConfigurationSchema as SchemaNode);
   return complete;
-}
-
-/** Aliases are followed here, of which a few lines can make millions of values: the parser refuses too many of them. */
-function valuesIn(document: Document, path: string): unknown {
-  try {
-    return document.toJS();
-  } catch (error) {
-    throw new LetheError('CONFIG_INVALID', { path, problem: 'aliases cannot be followed' }, { cause: error });
-  }
-}
-
-function invalid(value: unknown, document: Document, lines: LineCounter, path: string): LetheError {
-  const errors = [...validator.Errors(value)];
-  const unknown = errors.find(
-    (error) => error.schemaPath.endsWith('/additionalProperties') && error.keyword === 'boolean',
-  );
-  const chosen = unknown ?? deepest(errors) ?? { instancePath: '', message: 'is not valid' };
-  const keys = chosen.instancePath.split('/').slice(1);
-  const at = positionOf(document, lines, keys);
-  const where = {
-    path,
-    ...(at === undefined ? {} : { line: at.line, column: at.col }),
-    key: keys.join('.') || '(top)',
-  };
-  if (unknown !== undefined) {
-    const known = knownKeys(keys.slice(0, -1));
-    const nearest = nearestName(keys.at(-1) ?? '', known);
-    return new LetheError('CONFIG_INVALID', {
-      ...where,
-      problem: 'unknown key',
-      ...(nearest === undefined ? {} : { didYouMean: nearest }),
-    });
-  }
-  return new LetheError('CONFIG_INVALID', { ...where, problem: chosen.message });
-}
-
-/** In a union every branch complains; the complaint furthest inside is the one about what was meant. */
-function deepest<E extends { instancePath: string }>(errors: readonly E[]): E | undefined {
-  return errors.toSorted((a, b) => b.instancePath.split('/').length - a.instancePath.split('/').length)[0];
-}
-
-function positionOf(
-  document: Document,
-  lines: LineCounter,
-  keys: readonly string[],
-): { line: number; col: number } | undefined {
-  for (let depth = keys.length; depth > 0; depth--) {
-    const node = document.getIn(keys.slice(0, depth).map(indexOrKey(document)), true);
-    const range = (node as { range?: [number, number, number] } | undefined)?.range;
-    if (range !== undefined) return lines.linePos(range[0]);
-  }
-  return undefined;
-}
-
-function indexOrKey(document: Document): (key: string, index: number, keys: string[]) => string | number {
-  return (key, index, keys) => (isSeq(document.getIn(keys.slice(0, index), true)) ? Number(key) : key);
-}
-
-interface SchemaNode {
-  readonly properties?: Readonly<Record<string, SchemaNode>>;
-  readonly items?: SchemaNode;
-  readonly anyOf?: readonly SchemaNode[];
-}
-
-function knownKeys(path: readonly string[]): string[] {
-  let nodes: SchemaNode[] = [ConfigurationSchema as SchemaNode];
-  for (const key of path)
-    nodes = nodes
-      .flatMap(branches)
-      .flatMap((node) => [node.properties?.[key], /^\d+$/.test(key) ? node.items : undefined])
-      .filter((node) => node !== undefined);
-  return [...new Set(nodes.flatMap(branches).flatMap((node) => Object.keys(node.properties ?? {})))];
-}
-
-function branches(node: SchemaNode): SchemaNode[] {
-  return node.anyOf === undefined ? [node] : node.anyOf.flatMap(branches);
 }
 
 function expandEnvironment(value: unknown, env: LoadOptions['env'], path: string): unknown {
@@ -159,12 +65,8 @@ function expandEnvironment(value: unknown, env: LoadOptions['env'], path: string
 }
 
 function placesIn(text: string, path: string | undefined): LoadedConfiguration['placeOf'] {
-  return (keys) => {
-    if (path === undefined) return {};
-    const lines = new LineCounter();
-    const at = positionOf(parseDocument(text, { lineCounter: lines }), lines, keys.map(String));
-    return { path, ...(at === undefined ? {} : { line: at.line, column: at.col }) };
-  };
+  return (keys) =>
+    path === undefined ? {} : { path, ...new WrittenDocument(text, { code: 'CONFIG_INVALID', path }).placeOf(keys) };
 }
 
 function resolved(file: { text: string; path: string | undefined }, options: LoadOptions): LoadedConfiguration {
@@ -209,7 +111,7 @@ function withAbsoluteKey(
 function checkPolicies(configuration: Configuration, path: string, placeOf: LoadedConfiguration['placeOf']): void {
   const { dicom, http } = configuration;
   const refuse = (key: string, problem: string): never => {
-    throw new LetheError('CONFIG_INVALID', { path, key, problem });
+    throw new LetheError('CONFIG_INVALID', { path, ...placeOf(key.split('.')), key, problem });
   };
   if (!isLoopback(dicom.host) && dicom.peers === undefined)
     refuse('dicom.peers', 'a listener beyond loopback needs an explicit peer policy (a list of peers, or any)');
@@ -278,8 +180,4 @@ export function openSecret(reference: SecretReference, baseDir: string, env: Loa
   } catch (error) {
     throw new LetheError('CONFIG_SECRET_MISSING', { file: path }, { cause: error });
   }
-}
-
-function firstLine(text: string): string {
-  return text.split('\n')[0] ?? '';
 }

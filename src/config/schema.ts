@@ -4,6 +4,7 @@
  * such as `64MiB`. Unknown keys are refused (load.ts names the nearest known one).
  */
 import Type, { type Static } from 'typebox';
+import { PATTERN_CHARACTERS_MAX } from '../core/pattern.ts';
 import { type Auth, Destination, Frames, Port, type Secret, Size, section, strict } from './destination-schema.ts';
 import { Dicom } from './dicom-schema.ts';
 
@@ -324,7 +325,12 @@ const RuleTerm = Type.Object(
       }),
     ),
     equals: OneOrMore('One of these values.'),
-    matches: Type.Optional(Type.String({ description: 'Regular expression the value must match.' })),
+    matches: Type.Optional(
+      Type.String({
+        maxLength: PATTERN_CHARACTERS_MAX,
+        description: 'Regular expression (RE2) that one of the values must match somewhere.',
+      }),
+    ),
     exists: Type.Optional(Type.Boolean({ description: 'Whether the element is there with a value.' })),
     atLeast: Type.Optional(Type.Number({ description: 'The value is a number and not smaller.' })),
     atMost: Type.Optional(Type.Number({ description: 'The value is a number and not larger.' })),

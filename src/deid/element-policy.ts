@@ -164,10 +164,12 @@ export class ElementPolicy implements Policy {
       case 'remove':
         return remove(because);
       case 'empty':
+        if (vr === 'SQ' || element.items !== undefined) return items('Z', because, [], TOP_LEVEL);
         return { kind: 'value', action: 'Z', because, vr, value: EMPTY };
       case 'dummy':
         return this.#dummy(element, dataSet, place, because);
       case 'pseudonym':
+        if (!VRS[vr].text) return this.#dummy(element, dataSet, place, because);
         return { kind: 'value', action: 'D', because, vr, value: this.#values.pseudonym(element, vr, dataSet) };
       case 'clean':
         return this.#apply('C', element, dataSet, place, because);

@@ -3,10 +3,10 @@
  * writes all come from here. Unknown keys are refused.
  */
 import Type, { type Static } from 'typebox';
+import { PATTERN_CHARACTERS_MAX } from '../core/pattern.ts';
 import type { ProfileOption } from './profile-options.ts';
 
 const strict = { additionalProperties: false } as const;
-const PATTERN_CHARACTERS_MAX = 256;
 
 export const OPTIONS: readonly ProfileOption[] = [
   'cleanPixelData',
@@ -46,7 +46,7 @@ const Condition = Type.Object(
     element: Type.String({ description: 'Keyword or tag of a top-level element.' }),
     equals: Type.Optional(Texts),
     matches: Type.Optional(
-      Type.String({ maxLength: PATTERN_CHARACTERS_MAX, description: 'Regular expression on any of its values.' }),
+      Type.String({ maxLength: PATTERN_CHARACTERS_MAX, description: 'Regular expression (RE2) on any of its values.' }),
     ),
     exists: Type.Optional(Type.Boolean()),
   },
@@ -80,7 +80,10 @@ const Rule = Type.Object(
     }),
     value: Type.Optional(Type.String({ description: 'Of replace and regexReplace: the new text ($1 for groups).' })),
     pattern: Type.Optional(
-      Type.String({ maxLength: PATTERN_CHARACTERS_MAX, description: 'Of regexReplace: what is replaced.' }),
+      Type.String({
+        maxLength: PATTERN_CHARACTERS_MAX,
+        description: 'Of regexReplace: regular expression (RE2) of what is replaced.',
+      }),
     ),
     length: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 10240, description: 'Of truncate: characters that stay.' }),

@@ -6,6 +6,7 @@
  */
 import { createRequire } from 'node:module';
 import { LetheError } from '../core/errors.ts';
+import { nearestName } from '../core/nearest.ts';
 import type { Tag } from '../dicom/tag.ts';
 import { BUILTIN_PROFILES } from './builtin-profiles.generated.ts';
 import type { ProfileOption } from './profile-options.ts';
@@ -50,13 +51,15 @@ const LOCATIONS: readonly Tag[] = [0x00321020, 0x00400011];
 /** No YAML document is a single word. */
 const NAME = /^[A-Za-z0-9-]+$/;
 
-/** @throws DEID_PROFILE_INVALID naming line and reason */
-export function compileProfile(nameOrYaml: string): CompiledProfile {
+/** `path` is that of the YAML's file, for the words of an error. @throws DEID_PROFILE_INVALID naming place and reason */
+export function compileProfile(nameOrYaml: string, path?: string): CompiledProfile {
   const name = nameOrYaml === 'default' ? DEFAULT_PROFILE : nameOrYaml;
-  if (!NAME.test(name)) return parser().parseProfile(nameOrYaml, compileDocument);
+  if (!NAME.test(name)) return parser().parseProfile(nameOrYaml, path, compileDocument);
   if (!Object.hasOwn(BUILTIN_PROFILES, name)) {
-    const known = `default, ${Object.keys(BUILTIN_PROFILES).join(', ')}`;
-    throw new LetheError('DEID_PROFILE_INVALID', { problem: 'no built-in profile has this name', known });
+    const names = ['default', ...Object.keys(BUILTIN_PROFILES)];
+    const didYouMean = nearestName(name, names);
+    const known = names.join(', ');
+    throw new LetheError('DEID_PROFILE_INVALID', { problem: 'no built-in profile has this name', didYouMean, known });
   }
   return compileDocument(BUILTIN_PROFILES[name] as ProfileDocument);
 }

@@ -7,7 +7,6 @@ import { cappedAge } from './ages.ts';
 import { shiftDate, shiftDateTime } from './dates.ts';
 import type { ProfileRule } from './rules.ts';
 
-const MATCHED_CHARACTERS_MAX = 4096; // bounds what a costly expression of a site's can cost
 const AGE_YEARS = /^(\d{3})Y$/;
 
 export interface RuleValueContext {
@@ -25,8 +24,7 @@ export function ruleValue(rule: ProfileRule, value: string, context: RuleValueCo
       if (context.vr === 'DA') return shiftDate(value, context.shiftDays);
       return context.vr === 'DT' ? shiftDateTime(value, context.shiftDays) : undefined;
     case 'regexReplace':
-      if (rule.pattern === undefined || value.length > MATCHED_CHARACTERS_MAX) return undefined;
-      return value.replace(rule.pattern, rule.value);
+      return rule.pattern?.replaced(value, rule.value);
     case 'truncate':
       return [...value].slice(0, rule.length).join('');
     case 'generalise':

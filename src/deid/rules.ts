@@ -3,11 +3,13 @@
  * them. A rule decides before the tables do; of several the first that matches counts.
  */
 import { LetheError } from '../core/errors.ts';
+import { compilePattern, type Pattern, PatternProblem } from '../core/pattern.ts';
 import type { DataSet, Element } from '../dicom/data-set.ts';
-import { tagOfKeyword } from '../dicom/dictionary.ts';
 import { elementOf, groupOf, isPrivate, type Tag, tagOf } from '../dicom/tag.ts';
 import type { Place } from './element-policy.ts';
 import type { ConditionDocument, RuleDocument } from './profile-schema.ts';
+import { checkRule } from './rule-checks.ts';
+import { type RuleKeys, RuleProblem, tagMeant } from './rule-problem.ts';
 import { meantVr } from './value-text.ts';
 
 export type RuleAction = RuleDocument['action'];
@@ -24,7 +26,7 @@ export interface ProfileRule {
   /** How `explain` names it. */
   readonly name: string;
   readonly value: string;
-  readonly pattern: RegExp | undefined;
+  readonly pattern: Pattern | undefined;
   readonly length: number;
   readonly to: 'year' | 'month' | 'decade' | undefined;
   readonly table: ReadonlyMap<string, string>;
@@ -40,8 +42,8 @@ export interface RuleSet {
 
 type Test = (element: Element, dataSet: DataSet, place: Place, subject: RuleSubject) => boolean;
 
-const VALUE_CHARACTERS_MAX = 1024; // bounds what a costly expression of a site's can cost
 const BLOCK_MASK = 0xffff00ff;
+const WHOLE_TAG = 0xffffffff;
 
 /** @throws DEID_PROFILE_INVALID naming the rule by its number, from 1 */
 export function compileRules(documents: readonly RuleDocument[]): RuleSet {
@@ -49,8 +51,10 @@ export function compileRules(documents: readonly RuleDocument[]): RuleSet {
     try {
       return { rule: compileRule(document, index), test: compileTest(document) };
     } catch (error) {
-      if (!(error instanceof ProblemError)) throw error;
-      throw new LetheError('DEID_PROFILE_INVALID', { rule: index + 1, problem: error.message });
+      if (!(error instanceof RuleProblem)) throw error;
+      const key = ['rules', index, ...error.keys].join('.');
+      const detail = { rule: index + 1, key, problem: error.message, ...error.detail };
+      throw new LetheError('DEID_PROFILE_INVALID', detail, { cause: error });
     }
   });
   return {
@@ -62,8 +66,6 @@ export function compileRules(documents: readonly RuleDocument[]): RuleSet {
     },
   };
 }
-
-class ProblemError extends Error {}
 
 /** What an action cannot do without, and what makes no sense beside it. */
 const ARGUMENTS: Readonly<Partial<Record<RuleAction, readonly (keyof RuleDocument)[]>>> = {
@@ -81,14 +83,16 @@ function compileRule(document: RuleDocument, index: number): ProfileRule {
   for (const argument of ALL_ARGUMENTS) {
     const isGiven = document[argument] !== undefined;
     if (wanted.includes(argument) !== isGiven) {
-      throw new ProblemError(isGiven ? `${action} takes no ${argument}` : `${action} needs ${argument}`);
+      throw isGiven
+        ? new RuleProblem(`${action} takes no ${argument}`, [argument])
+        : new RuleProblem(`${action} needs ${argument}`, ['action']);
     }
   }
   return {
     action,
     name: document.name ?? `rule ${index + 1}`,
     value: document.value ?? '',
-    pattern: document.pattern === undefined ? undefined : expression(document.pattern, 'gu'),
+    pattern: document.pattern === undefined ? undefined : expression(document.pattern, ['pattern']),
     length: document.length ?? 0,
     to: document.to,
     table: new Map(Object.entries(document.table ?? {})),
@@ -98,29 +102,43 @@ function compileRule(document: RuleDocument, index: number): ProfileRule {
 function compileTest(document: RuleDocument): Test {
   const tests: Test[] = [];
   const { element, vr, privateCreator, inside, sopClass, source } = document;
-  if (element !== undefined) tests.push(elementTest(asList(element), privateCreator !== undefined));
+  const patterns = element === undefined ? [] : patternsOf(element);
+  const named = patterns.filter(({ mask }) => mask === WHOLE_TAG).map(({ value, keys }) => [value, keys] as const);
+  checkRule(document, named);
+  if (element !== undefined) tests.push(elementTest(patterns, privateCreator !== undefined));
   if (privateCreator !== undefined) {
     tests.push(({ tag }, dataSet) => isPrivate(tag) && creatorOf(tag, dataSet) === privateCreator);
   }
   if (vr !== undefined) tests.push((one) => meantVr(one) === vr);
-  if (tests.length === 0) throw new ProblemError('a rule needs element, privateCreator or vr');
+  if (tests.length === 0) throw new RuleProblem('a rule needs element, privateCreator or vr');
   if (inside !== undefined) tests.push(insideTest(inside));
   if (sopClass !== undefined) {
     const classes = new Set(asList(sopClass));
     tests.push((_element, _dataSet, _place, subject) => classes.has(subject.sopClassUid));
   }
   if (source !== undefined) tests.push((_element, _dataSet, _place, subject) => subject.source === source);
-  for (const condition of document.when ?? []) tests.push(conditionTest(condition));
+  for (const [index, condition] of (document.when ?? []).entries()) tests.push(conditionTest(condition, index));
   return (...of) => tests.every((test) => test(...of));
 }
 
-function elementTest(names: readonly string[], inBlock: boolean): Test {
+/** Which tags a name stands for: those that equal `value` under `mask`. */
+interface TagPattern {
+  readonly mask: number;
+  readonly value: number;
+  readonly keys: RuleKeys;
+}
+
+function patternsOf(element: string | readonly string[]): readonly TagPattern[] {
+  if (typeof element === 'string') return [tagPattern(element, ['element'])];
+  return element.map((name, index) => tagPattern(name, ['element', index]));
+}
+
+function elementTest(names: readonly TagPattern[], inBlock: boolean): Test {
   const exact = new Set<Tag>();
   const patterns: { mask: number; value: number }[] = [];
-  for (const name of names) {
-    const { mask, value } = tagPattern(name);
+  for (const { mask, value } of names) {
     const whole = inBlock ? (mask & BLOCK_MASK) >>> 0 : mask;
-    if (whole === 0xffffffff) exact.add(value);
+    if (whole === WHOLE_TAG) exact.add(value);
     else patterns.push({ mask: whole, value: (value & whole) >>> 0 });
   }
   return ({ tag }) => exact.has(tag) || patterns.some(({ mask, value }) => (tag & mask) >>> 0 === value);
@@ -128,26 +146,27 @@ function elementTest(names: readonly string[], inBlock: boolean): Test {
 
 function insideTest(text: string): Test {
   if (text === 'top') return (_element, _dataSet, place) => place.ancestors.length === 0;
-  const wanted = text.split('.').map(tagNamed);
+  const wanted = text.split('.').map((name) => tagMeant(name, ['inside']));
   return (_element, _dataSet, { ancestors }) => {
     const offset = ancestors.length - wanted.length;
     return offset >= 0 && wanted.every((tag, index) => ancestors[offset + index] === tag);
   };
 }
 
-function conditionTest(condition: ConditionDocument): Test {
-  const tag = tagNamed(condition.element);
+function conditionTest(condition: ConditionDocument, index: number): Test {
+  const tag = tagMeant(condition.element, ['when', index, 'element']);
   const { exists } = condition;
   const wanted = condition.equals === undefined ? undefined : new Set(asList(condition.equals));
-  const pattern = condition.matches === undefined ? undefined : expression(condition.matches, 'u');
+  const pattern =
+    condition.matches === undefined ? undefined : expression(condition.matches, ['when', index, 'matches']);
   if (exists === undefined && wanted === undefined && pattern === undefined) {
-    throw new ProblemError('a condition needs equals, matches or exists');
+    throw new RuleProblem('a condition needs equals, matches or exists', ['when', index]);
   }
   return (_element, _dataSet, _place, { root }) => {
     const values = root.strings(tag);
     if (exists !== undefined && exists !== root.has(tag)) return false;
     if (wanted !== undefined && !values.some((value) => wanted.has(value))) return false;
-    return pattern === undefined || values.some((value) => pattern.test(value.slice(0, VALUE_CHARACTERS_MAX)));
+    return pattern === undefined || values.some((value) => pattern.matches(value));
   };
 }
 
@@ -156,29 +175,22 @@ function creatorOf(tag: Tag, dataSet: DataSet): string | undefined {
 }
 
 /** A keyword, `(0010,0010)`, `00100010`, or digits of them replaced by `x`. */
-function tagPattern(name: string): { mask: number; value: number } {
+function tagPattern(name: string, keys: RuleKeys): TagPattern {
   const parts = /^\(?([0-9a-fA-Fx]{4}),?([0-9a-fA-Fx]{4})\)?$/.exec(name);
-  if (parts === null) return { mask: 0xffffffff, value: tagNamed(name) };
+  if (parts === null) return { mask: WHOLE_TAG, value: tagMeant(name, keys), keys };
   const digits = `${parts[1]}${parts[2]}`;
   return {
     mask: Number.parseInt(digits.replace(/[^x]/g, 'f').replaceAll('x', '0'), 16),
     value: Number.parseInt(digits.replaceAll('x', '0'), 16),
+    keys,
   };
 }
 
-function tagNamed(name: string): Tag {
-  const parts = /^\(?([0-9a-fA-F]{4}),?([0-9a-fA-F]{4})\)?$/.exec(name);
-  if (parts !== null) return Number.parseInt(`${parts[1]}${parts[2]}`, 16);
-  const tag = tagOfKeyword(name);
-  if (tag === undefined) throw new ProblemError(`${name} is neither a tag nor a keyword of PS3.6`);
-  return tag;
-}
-
-function expression(source: string, flags: string): RegExp {
+function expression(source: string, keys: RuleKeys): Pattern {
   try {
-    return new RegExp(source, flags);
-  } catch {
-    throw new ProblemError('a regular expression is not valid');
+    return compilePattern(source);
+  } catch (error) {
+    throw error instanceof PatternProblem ? new RuleProblem(error.message, keys) : error;
   }
 }
 

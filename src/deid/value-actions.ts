@@ -31,6 +31,8 @@ const IDENTIFIERS: readonly Tag[] = [PATIENT_NAME, PATIENT_ID, ACCESSION_NUMBER,
 const STUDY_ID_CHARACTERS = 16;
 const KEYED_CHARACTERS = 16;
 const KEYED = /(?:ID|Identifier|SerialNumber|StationName|Number)$/;
+/** Those that can hold sixteen letters and digits. */
+export const PSEUDONYM_VRS: readonly Vr[] = ['AE', 'CS', 'LO', 'LT', 'PN', 'SH', 'ST', 'UC', 'UR', 'UT'];
 const KEYED_VRS: readonly Vr[] = ['LO', 'SH', 'UC', 'ST', 'LT', 'UT'];
 /** Shorter numbers are too often equal by chance. */
 const KNOWN_DIGITS_MIN = 6;
@@ -74,9 +76,11 @@ export class ValueActions {
     }
   }
 
-  /** For a rule that asks for a pseudonym, of any attribute. */
+  /** For a rule that asks for a pseudonym: of text and UIDs; of all that cannot hold one a dummy. */
   pseudonym(element: Element, vr: Vr, dataSet: DataSet): Uint8Array {
-    return this.identifier(element, dataSet) ?? this.#keyed(element, vr, dataSet) ?? dummyValue(vr);
+    if (vr === 'UI' && element.value !== undefined) return this.uids(element.value);
+    const keyed = PSEUDONYM_VRS.includes(vr) ? this.#keyed(element, vr, dataSet) : undefined;
+    return this.identifier(element, dataSet) ?? keyed ?? dummyValue(vr);
   }
 
   /** By a rule of the site; undefined where it cannot be done on what is there. @throws DEID_LOOKUP_MISSING */

@@ -4,6 +4,7 @@
  *
  * The generated rows are one text; it is indexed at the first question (about 1 ms) and a row is split when asked for.
  */
+import { nearestName } from '../core/nearest.ts';
 import { ROWS } from './dictionary.generated.ts';
 import { elementOf, groupOf, isPrivate, isPrivateCreator, type Tag } from './tag.ts';
 import { isVr, type Vr } from './vr.ts';
@@ -58,6 +59,18 @@ let keywords: ReadonlyMap<string, Tag> | undefined;
 export function tagOfKeyword(keyword: string): Tag | undefined {
   keywords ??= indexKeywords();
   return keywords.get(keyword);
+}
+
+/** As people write a tag: `(0010,0020)`, `00100020`, or a keyword of PS3.6; undefined for what is neither. */
+export function tagNamed(name: string): Tag | undefined {
+  const digits = /^\(?([0-9a-fA-F]{4}),?([0-9a-fA-F]{4})\)?$/.exec(name);
+  return digits === null ? tagOfKeyword(name) : Number.parseInt(`${digits[1]}${digits[2]}`, 16);
+}
+
+/** What was probably meant by a name that is no keyword. */
+export function nearestKeyword(name: string): string | undefined {
+  keywords ??= indexKeywords();
+  return nearestName(name, [...keywords.keys()]);
 }
 
 /**

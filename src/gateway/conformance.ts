@@ -8,7 +8,7 @@ import type { LoadedConfiguration } from '../config/load.ts';
 import type { Configuration, DestinationConfiguration } from '../config/schema.ts';
 import { bytesSource } from '../core/bytes.ts';
 import { VERSION } from '../core/version.ts';
-import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
+import type { CompiledProfile } from '../deid/profile.ts';
 import { BASIC_METHOD_CODE, METHOD_CODES } from '../deid/profile-options.ts';
 import { EDITION } from '../deid/tables.ts';
 import { characterSetOf } from '../dicom/charset.ts';
@@ -23,7 +23,7 @@ import {
 } from '../dimse/conformance.ts';
 import { markdownSection, markdownTable } from '../dimse/markdown.ts';
 import { findIdentifier, retrieveIdentifier } from '../dimse/query-retrieve.ts';
-import { profileText } from './profile-text.ts';
+import { readProfile } from './profile-text.ts';
 import { COMPRESSED, QUERY_RETRIEVE, storageContexts } from './pull.ts';
 import { scpOptions } from './scp-options.ts';
 
@@ -251,7 +251,7 @@ function security(
   options: ConformanceOptions,
 ): string {
   const names = [deidentification.profile, ...dicom.aeTitles.flatMap(({ profile }) => profile ?? [])];
-  const profiles = [...new Set(names)].map((name) => compileProfile(profileText(name, baseDir)));
+  const profiles = [...new Set(names)].map((name) => readProfile(name, baseDir));
   return markdownSection(
     2,
     '10 Security',

@@ -37,7 +37,7 @@ import { Metrics } from './metrics.ts';
 import { PrepareLoop } from './prepare.ts';
 import type { ProcessJob, ProcessOutcome } from './process-job.ts';
 import type { ProcessWorkerData } from './process-worker.ts';
-import { profileText } from './profile-text.ts';
+import { profilePath, profileText } from './profile-text.ts';
 import { Receiver } from './receive.ts';
 import { type Recovery, recover } from './recover.ts';
 import { Retention } from './retention.ts';
@@ -328,11 +328,12 @@ function pickedProfiles({ loaded, destinations }: GatewayOptions): Readonly<Reco
   const names = new Set(pickers.flatMap(({ profile }) => profile ?? []));
   const texts = Object.fromEntries([...names].map((name) => [name, profileText(name, baseDir)]));
   const { profile, crosswalk } = configuration.deidentification;
-  for (const text of [profileText(profile, baseDir), ...Object.values(texts)]) {
-    const { name, rules } = compileProfile(text);
+  for (const [written, text] of [[profile, profileText(profile, baseDir)] as const, ...Object.entries(texts)]) {
+    const path = profilePath(written, baseDir);
+    const { name, rules } = compileProfile(text, path);
     if (rules.encrypts && crosswalk === undefined) {
       const problem = 'it encrypts, and deidentification.crosswalk.publicKey is not configured';
-      throw new LetheError('DEID_PROFILE_INVALID', { profile: name, problem });
+      throw new LetheError('DEID_PROFILE_INVALID', { path, profile: name, problem });
     }
   }
   return texts;

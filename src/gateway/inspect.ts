@@ -44,12 +44,9 @@ export type PlaceOf = (keys: readonly (string | number)[]) => Readonly<Record<st
 /** @throws CONFIG_INVALID naming the rule, and its place where `placeOf` knows it */
 export function compileRules(rules: readonly Rule[], placeOf: PlaceOf = () => ({})): CompiledRule[] {
   return rules.map((rule, index) => {
-    const refuse = (problem: string, keys: readonly (string | number)[], options?: { cause: unknown }): never => {
-      throw new LetheError(
-        'CONFIG_INVALID',
-        { ...placeOf(['rules', index, ...keys]), rule: rule.name, problem },
-        options,
-      );
+    const refuse = (problem: string, keys: readonly (string | number)[], cause?: TermProblem): never => {
+      const detail = { rule: rule.name, problem, didYouMean: cause?.didYouMean };
+      throw new LetheError('CONFIG_INVALID', { ...placeOf(['rules', index, ...keys]), ...detail }, { cause });
     };
     if ((rule.action === 'route') !== (rule.destinations !== undefined))
       refuse('destinations belong to action: route, and it needs them', ['destinations']);
@@ -60,9 +57,7 @@ export function compileRules(rules: readonly Rule[], placeOf: PlaceOf = () => ({
         return compileTerm(term);
       } catch (error) {
         if (!(error instanceof TermProblem)) throw error;
-        return refuse(error.message, ['when', number, ...(error.key === undefined ? [] : [error.key])], {
-          cause: error,
-        });
+        return refuse(error.message, ['when', number, ...(error.key === undefined ? [] : [error.key])], error);
       }
     });
     const { name, action, destinations, profile } = rule;

@@ -1,21 +1,40 @@
 /** A profile as the configuration names it: one that is built in, or the text of a YAML file. */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Configuration } from '../config/schema.ts';
+import { readTextFile } from '../config/text-file.ts';
 import { LetheError } from '../core/errors.ts';
+import { nearestName } from '../core/nearest.ts';
+import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 
-export const BUILTIN_PROFILES: ReadonlySet<string> = new Set(['default', 'basic', 'ai-inference', 'research', 'seed']);
+const BUILTIN_PROFILES: ReadonlySet<string> = new Set(['default', 'basic', 'ai-inference', 'research', 'seed']);
+const FILE_BYTES_MAX = 1024 * 1024; // a profile is written by hand
+
+/** All that a configuration names, each once, that of most instances first. */
+export function profilesOf({ deidentification, dicom, rules, destinations }: Configuration): readonly string[] {
+  const pickers = [deidentification, ...dicom.aeTitles, ...rules, ...(destinations ?? [])];
+  return [...new Set(pickers.flatMap(({ profile }) => profile ?? []))];
+}
 
 /** @throws CONFIG_UNREADABLE */
 export function profileText(name: string, baseDir: string): string {
-  if (BUILTIN_PROFILES.has(name)) return name;
-  const path = resolve(baseDir, name);
+  const path = profilePath(name, baseDir);
+  if (path === undefined) return name;
   try {
-    return readFileSync(path, 'utf8');
+    return readTextFile(path, FILE_BYTES_MAX);
   } catch (error) {
-    throw new LetheError(
-      'CONFIG_UNREADABLE',
-      { path, problem: 'neither a built-in profile nor a readable file' },
-      { cause: error },
-    );
+    if (!(error instanceof LetheError) || error.code !== 'CONFIG_UNREADABLE') throw error;
+    const problem = `no built-in profile, and as a file: ${error.detail['problem']}`;
+    const didYouMean = nearestName(name, [...BUILTIN_PROFILES]);
+    throw new LetheError('CONFIG_UNREADABLE', { ...error.detail, problem, didYouMean }, { cause: error });
   }
+}
+
+/** Compiled, with the file's path in the words of an error. @throws CONFIG_UNREADABLE, DEID_PROFILE_INVALID */
+export function readProfile(name: string, baseDir: string): CompiledProfile {
+  return compileProfile(profileText(name, baseDir), profilePath(name, baseDir));
+}
+
+/** Of the file that the name means; undefined for one that is built in. */
+export function profilePath(name: string, baseDir: string): string | undefined {
+  return BUILTIN_PROFILES.has(name) ? undefined : resolve(baseDir, name);
 }

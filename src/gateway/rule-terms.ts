@@ -4,10 +4,11 @@
  * the rule's own values, never what stands in the instance.
  */
 import { LetheError } from '../core/errors.ts';
+import { compilePattern, type Pattern, PatternProblem } from '../core/pattern.ts';
 import { opensInMs, parseTimeWindow } from '../delivery/pace.ts';
 import type { DataSet } from '../dicom/data-set.ts';
-import { tagOfKeyword } from '../dicom/dictionary.ts';
-import { type Tag, tagOf } from '../dicom/tag.ts';
+import { nearestKeyword, tagNamed } from '../dicom/dictionary.ts';
+import type { Tag } from '../dicom/tag.ts';
 
 export interface RuleTerm {
   /** Keyword or tag; through sequences with dots: `RequestAttributesSequence.ScheduledProcedureStepID` (any item). */
@@ -44,18 +45,18 @@ export interface CompiledTerm {
   holds(dataSet: DataSet, facts: InstanceFacts): boolean;
 }
 
-/** What is wrong with a term, and under which of its keys. */
+/** What is wrong with a term, under which of its keys, and what was probably meant. */
 export class TermProblem extends Error {
   readonly key: keyof RuleTerm | undefined;
+  readonly didYouMean: string | undefined;
 
-  constructor(message: string, key?: keyof RuleTerm) {
+  constructor(message: string, key?: keyof RuleTerm, didYouMean?: string) {
     super(message);
     this.key = key;
+    this.didYouMean = didYouMean;
   }
 }
 
-const PATTERN_INPUT_MAX = 1024; // bounds what a costly expression of the operator's can cost
-const PATTERN_LENGTH_MAX = 256;
 const PATH_DEPTH_MAX = 8;
 
 /** @throws TermProblem */
@@ -124,7 +125,7 @@ function elementChecks(term: RuleTerm): CompiledTerm[] {
     if (stray === undefined) return [];
     throw new TermProblem('equals, matches, exists, atLeast and atMost need an element', stray);
   }
-  const path = element.split('.').map(tagNamed);
+  const path = element.split('.').map(tagMeant);
   if (path.length > PATH_DEPTH_MAX) throw new TermProblem(`a path has at most ${PATH_DEPTH_MAX} elements`, 'element');
   const checks: CompiledTerm[] = [];
   const add = (words: string, test: (values: readonly string[]) => boolean) =>
@@ -140,10 +141,10 @@ function elementChecks(term: RuleTerm): CompiledTerm[] {
     );
   }
   if (matches !== undefined) {
-    const pattern = compilePattern(matches);
+    const pattern = expression(matches);
     add(
       `matches ${matches}`,
-      some((value) => pattern.test(value.slice(0, PATTERN_INPUT_MAX))),
+      some((value) => pattern.matches(value)),
     );
   }
   if (atLeast !== undefined)
@@ -180,20 +181,16 @@ function listOf(value: string | readonly string[]): readonly string[] {
   return typeof value === 'string' ? [value] : value;
 }
 
-function compilePattern(source: string): RegExp {
-  if (source.length > PATTERN_LENGTH_MAX)
-    throw new TermProblem(`an expression has at most ${PATTERN_LENGTH_MAX} characters`, 'matches');
+function expression(source: string): Pattern {
   try {
-    return new RegExp(source, 'u');
-  } catch {
-    throw new TermProblem('matches is not a regular expression', 'matches');
+    return compilePattern(source);
+  } catch (error) {
+    throw error instanceof PatternProblem ? new TermProblem(error.message, 'matches') : error;
   }
 }
 
-function tagNamed(name: string): Tag {
-  const digits = /^\(?([0-9a-fA-F]{4}),?([0-9a-fA-F]{4})\)?$/.exec(name);
-  if (digits !== null) return tagOf(Number.parseInt(digits[1] ?? '', 16), Number.parseInt(digits[2] ?? '', 16));
-  const tag = tagOfKeyword(name);
-  if (tag === undefined) throw new TermProblem(`${name} is neither a tag nor a keyword of PS3.6`, 'element');
-  return tag;
+function tagMeant(name: string): Tag {
+  const tag = tagNamed(name);
+  if (tag !== undefined) return tag;
+  throw new TermProblem(`${name} is neither a tag nor a keyword of PS3.6`, 'element', nearestKeyword(name));
 }

@@ -1,4 +1,4 @@
-/** `--generation` of `lethe deid` and `lethe explain`: the program itself, one key before and after a rotation. */
+/** `--generation` of `lethe deid`, `explain` and `profile diff`: the program itself, one key before and after a rotation. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,7 +21,15 @@ function lethe(t: TestContext) {
   ]);
   writeFileSync(join(folder, 'report.dcm'), report);
   return (verb: string, ...more: string[]) => {
-    const args = ['--disable-warning=ExperimentalWarning', MAIN, verb, 'report.dcm', '--key', 'key', ...more];
+    const args = [
+      '--disable-warning=ExperimentalWarning',
+      MAIN,
+      ...verb.split(' '),
+      'report.dcm',
+      '--key',
+      'key',
+      ...more,
+    ];
     const { status, stdout } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
     return { status, stdout, folder };
   };
@@ -56,10 +64,28 @@ test('explain shows the pseudonyms of the generation that is named', (t) => {
   assert.notEqual(second, first);
 });
 
+test('profile diff compares what comes under the generation that is named', (t) => {
+  const run = lethe(t);
+  const explained = run('explain', '--json', '--generation', '2');
+  const line = explained.stdout.split('\n').find((one) => one.includes('(0010,0020)')) ?? '{}';
+  const { after } = JSON.parse(line) as { after: string };
+  const rule = `rules: [{ element: PatientID, action: replace, value: ${JSON.stringify(after)} }]`;
+  writeFileSync(join(explained.folder, 'fixed.yaml'), `name: fixed\nbase: ps3.15\n${rule}\n`);
+  const paths = (...more: string[]) => {
+    const { status, stdout } = run('profile diff basic fixed.yaml', '--json', ...more);
+    assert.equal(status, 0);
+    return stdout;
+  };
+  assert.ok(!paths('--generation', '2').includes('(0010,0020)'));
+  assert.ok(paths('--generation', '1').includes('(0010,0020)'));
+  assert.ok(paths().includes('(0010,0020)'));
+});
+
 test('a generation outside of 1 to 65535 is wrong usage', (t) => {
   const run = lethe(t);
   for (const wrong of ['0', '65536', '1.5', 'two']) {
     assert.equal(run('deid', '--out', 'out', '--generation', wrong).status, 2, wrong);
     assert.equal(run('explain', '--generation', wrong).status, 2, wrong);
+    assert.equal(run('profile diff basic seed', '--generation', wrong).status, 2, wrong);
   }
 });

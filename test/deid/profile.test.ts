@@ -36,65 +36,151 @@ describe('profiles', () => {
     assert.deepEqual(published, JSON.parse(JSON.stringify(ProfileSchema)));
   });
 
-  const mistakes: readonly (readonly [string, string, number | undefined, RegExp])[] = [
-    ['an unknown key', 'name: a\nbase: ps3.15\nfoo: 1\n', 3, /unknown key/],
-    ['an unknown option', 'name: a\nbase: ps3.15\noptions: [cleanAll]\n', 3, /allowed values/],
+  const rule = (text: string) => withRules(`  - ${text.replaceAll('\n', '\n    ')}\n`);
+  const mistakes: readonly (readonly [string, string, string | undefined, RegExp])[] = [
+    ['an unknown key', 'name: a\nbase: ps3.15\nredcat: regions\n', '3:1', /unknown key.*didYouMean=redact/],
+    ['an unknown key of a rule', rule('element: PatientID\nactoin: keep'), '5:5', /unknown key.*didYouMean=action/],
+    [
+      'an unknown option',
+      'name: a\nbase: ps3.15\noptions: [cleanGraphics, retainUids]\n',
+      '3:26',
+      /didYouMean=retainUIDs allowed=cleanPixelData, /,
+    ],
+    ['an unknown base', 'name: a\nbase: ps3.16\n', '2:7', /didYouMean=ps3.15 allowed=ps3.15, none/],
     [
       'both kinds of dates',
       'name: a\nbase: ps3.15\noptions: [retainLongitudinalFullDates, retainLongitudinalModifiedDates]\n',
-      3,
+      '3:10',
       /dates/,
     ],
     [
       'an unknown keyword',
-      withRules('  - element: PatientID\n    action: keep\n  - element: Foo\n    action: keep\n'),
-      6,
-      /Foo is neither/,
+      withRules('  - element: PatientID\n    action: keep\n  - element: [PatientID, PatientNmae]\n    action: keep\n'),
+      '6:26',
+      /PatientNmae is neither.*didYouMean=PatientName/,
     ],
-    ['an unknown action', withRules('  - element: PatientID\n    action: burn\n'), 5, /allowed values/],
-    [
-      'an action without its argument',
-      withRules('  - element: PatientID\n    action: replace\n'),
-      4,
-      /replace needs value/,
-    ],
+    ['an unknown action', rule('element: PatientID\naction: truncat'), '5:13', /didYouMean=truncate allowed=keep, /],
+    ['an unknown VR', rule('vr: LP\naction: keep'), '4:9', /LP is no VR.*allowed=AE, AS/],
+    ['an action without its argument', rule('element: PatientID\naction: replace'), '5:13', /replace needs value/],
     [
       'an argument without its action',
-      withRules('  - element: PatientID\n    action: keep\n    value: x\n'),
-      4,
+      rule('element: PatientID\naction: keep\nvalue: x'),
+      '6:12',
       /keep takes no value/,
     ],
-    ['a rule about nothing', withRules('  - action: keep\n'), 4, /needs element/],
+    ['an argument of the wrong kind', rule('element: 5\naction: keep'), '4:14', /must be string or array/],
+    ['a rule about nothing', rule('action: keep'), '4:5', /needs element/],
     [
       'a broken expression',
-      withRules('  - element: PatientID\n    action: regexReplace\n    pattern: "("\n    value: x\n'),
-      4,
+      rule('element: PatientID\naction: regexReplace\npattern: "("\nvalue: x'),
+      '6:14',
       /regular expression/,
     ],
     [
-      'an empty condition',
-      withRules('  - element: PatientID\n    action: keep\n    when: [{ element: Modality }]\n'),
-      4,
-      /condition needs/,
+      'an expression that cannot be bounded',
+      rule('element: PatientID\naction: keep\nwhen:\n  - { element: Modality, matches: "(?=C)CT" }'),
+      '7:39',
+      /character 1/,
     ],
-    ['no YAML', 'name: [\n', 2, /./],
-    ['a few aliases that stand for a million values', aliasBomb('name: x\nbase: ps3.15\nrules:\n'), 5, /aliases/],
-    ['an unknown name', 'hipaa', undefined, /no built-in profile/],
+    [
+      'an empty condition',
+      rule('element: PatientID\naction: keep\nwhen: [{ element: Modality }]'),
+      '6:12',
+      /condition/,
+    ],
+    ['no YAML', 'name: [\n', '2:1', /./],
+    ['a few aliases that stand for a million values', aliasBomb('name: x\nbase: ps3.15\nrules:\n'), '5:9', /aliases/],
+    ['an unknown name', 'ai-interference', undefined, /no built-in profile.*didYouMean=ai-inference/],
   ];
-  for (const [what, text, line, problem] of mistakes) {
-    test(`${what} is an error${line === undefined ? '' : ` in line ${line}`}`, () => {
+  for (const [what, text, place, words] of mistakes) {
+    test(`${what} is an error${place === undefined ? '' : ` at ${place}`}`, () => {
       assert.throws(
-        () => compileProfile(text),
+        () => compileProfile(text, '/etc/site.yaml'),
         (error: unknown) => {
           assert.ok(error instanceof LetheError);
           assert.equal(error.code, 'DEID_PROFILE_INVALID');
-          assert.equal(error.detail['line'], line);
-          assert.match(String(error.detail['problem']), problem);
+          const { path, line, column } = error.detail;
+          if (place !== undefined) assert.equal(`${path}:${line}:${column}`, `/etc/site.yaml:${place}`);
+          assert.match(error.message, words);
           return true;
         },
       );
     });
   }
+
+  /** PS3.6 says which VR an attribute has; PS3.5 §6.2 what a value of it is. */
+  const impossible: readonly (readonly [string, RegExp])[] = [
+    ['element: PatientID\naction: shift', /shift cannot be done on PatientID \(LO\)/],
+    ['element: "(0010,0020)"\naction: shift', /shift cannot be done on PatientID \(LO\)/],
+    ['element: StudyTime\naction: shift', /StudyTime \(TM\): only dates are shifted/],
+    ['vr: TM\naction: shift', /elements of VR TM/],
+    ['element: [StudyDate, Rows]\naction: shift', /Rows \(US\)/],
+    ['element: PatientAge\naction: generalise\nto: year', /PatientAge \(AS\): year and month are of dates/],
+    ['element: PatientBirthDate\naction: generalise\nto: decade', /PatientBirthDate \(DA\): the decade is of ages/],
+    ['element: Rows\naction: replace\nvalue: "1"', /Rows \(US\): it works on text/],
+    ['element: Rows\naction: truncate\nlength: 1', /Rows \(US\)/],
+    ['element: ReferencedImageSequence\naction: regexReplace\npattern: a\nvalue: b', /ReferencedImageSequence \(SQ\)/],
+    ['element: StudyDate\naction: truncate\nlength: 4', /StudyDate \(DA\).*generalise/],
+    ['element: FrameOfReferenceUID\naction: truncate\nlength: 4', /FrameOfReferenceUID \(UI\)/],
+    ['element: StudyDate\naction: pseudonym', /StudyDate \(DA\).*dates are shifted/],
+    ['element: Rows\naction: clean', /Rows \(US\).*numbers are kept/],
+    ['element: StudyDate\naction: replace\nvalue: "2020"', /no value of StudyDate \(DA/],
+    ['element: StudyDate\naction: replace\nvalue: "20230230"', /no value of StudyDate \(DA/],
+    ['element: Modality\naction: replace\nvalue: ct', /no value of Modality \(CS/],
+    ['element: AccessionNumber\naction: replace\nvalue: "12345678901234567"', /no value of AccessionNumber \(SH/],
+    ['element: PatientAge\naction: lookup\ntable: { 001Y: young }', /no value of PatientAge \(AS/],
+    ['element: FrameOfReferenceUID\naction: replace\nvalue: 1.02.3', /no value of FrameOfReferenceUID \(UI/],
+    ['element: SOPClassUID\naction: remove', /says what the instance is/],
+    ['element: SOPInstanceUID\naction: empty', /pseudonym maps it/],
+    ['element: StudyInstanceUID\naction: replace\nvalue: 1.2.3', /pseudonym maps it/],
+    ['element: SpecificCharacterSet\naction: replace\nvalue: ISO_IR 192', /written in it/],
+    ['element: PixelData\naction: dummy', /options: \[cleanPixelData\]/],
+    ['element: "(0002,0016)"\naction: keep', /written new/],
+    ['element: "(0008,0000)"\naction: keep', /group lengths/],
+    ['element: PatientID\nprivateCreator: WEX\naction: keep', /PatientID is not private/],
+    ['element: PatientID\ninside: PatientName\naction: keep', /PatientName is no sequence/],
+    ['element: PatientID\ninside: ReferencdImageSequence\naction: keep', /didYouMean=ReferencedImageSequence/],
+    ['element: PatientID\nsopClass: CT Image Storge\naction: keep', /didYouMean=1\.2\.840\.10008\.5\.1\.4\.1\.1\.2\b/],
+    [
+      'element: PatientID\naction: keep\nwhen: [{ element: ReferencedImageSequence, equals: x }]',
+      /ReferencedImageSequence is a sequence/,
+    ],
+    ['element: PatientID\naction: keep\nwhen: [{ element: Modalty, equals: x }]', /didYouMean=Modality/],
+  ];
+  for (const [text, words] of impossible) {
+    test(`${text.replaceAll('\n', ', ')} is refused when the profile is read`, () => {
+      assert.throws(() => compileProfile(rule(text)), words);
+    });
+  }
+
+  const possible: readonly string[] = [
+    'element: AcquisitionDateTime\naction: shift',
+    'element: PixelPaddingValue\naction: dummy',
+    'element: SOPInstanceUID\naction: pseudonym',
+    'element: StudyInstanceUID\ninside: ReferencedStudySequence\naction: remove',
+    'element: ReferencedImageSequence\naction: clean',
+    'element: "(0009,1001)"\naction: shift',
+    'element: "(0010,xxxx)"\naction: shift',
+    'element: "(5400,0100)"\naction: remove',
+    'element: StudyDate\naction: replace\nvalue: ""',
+    'element: PatientName\naction: replace\nvalue: A^B=C^D=E^F',
+    'element: ImageType\naction: replace\nvalue: DERIVED\\SECONDARY',
+    'element: SeriesNumber\naction: replace\nvalue: "7"',
+  ];
+  for (const text of possible) {
+    test(`${text.replaceAll('\n', ', ')} is taken`, () => {
+      assert.equal(compileProfile(rule(text)).rules.size, 1);
+    });
+  }
+
+  test('what a table looks up stands in no error: it may be a name', () => {
+    const text = rule('element: PatientID\naction: lookup\ntable:\n  WEXQUA^ANNA: 5');
+    assert.throws(
+      () => compileProfile(text),
+      (error: unknown) =>
+        error instanceof LetheError && error.detail['line'] === 7 && !error.message.includes('WEXQUA'),
+    );
+  });
 });
 
 function aliasBomb(head: string): string {
@@ -168,12 +254,28 @@ describe('rules of a site', () => {
   });
 
   test('an action that cannot be carried out holds the instance', () => {
-    assert.throws(() => run('  - element: Rows\n    action: replace\n    value: x\n', [0x00280010, 'US', 2]), {
+    assert.throws(() => run('  - element: "(0028,001x)"\n    action: replace\n    value: x\n', [0x00280010, 'US', 2]), {
       code: 'DEID_ACTION_FAILED',
     });
     assert.throws(() => run('  - element: StudyDate\n    action: shift\n', [0x00080020, 'DA', 'never']), {
       code: 'DEID_ACTION_FAILED',
     });
+  });
+
+  test('a pseudonym of a UID is its mapped UID, of a number or a sequence that a pattern meets a dummy', () => {
+    const rules =
+      '  - element: "(0020,00xx)"\n    action: pseudonym\n  - element: "(0028,00xx)"\n    action: pseudonym\n';
+    const mapped = run(rules, [0x00200052, 'UI', '1.2.826.1.9']).string(0x00200052);
+    const usual = run('  - { element: StationName, action: keep }\n', [0x00200052, 'UI', '1.2.826.1.9']);
+    assert.equal(mapped, usual.string(0x00200052));
+    assert.deepEqual(run(rules, [0x00280010, 'US', 2]).numbers(0x00280010), [0]);
+  });
+
+  test('an emptied sequence has no items', () => {
+    const item = [[[0x00080050, 'SH', 'ACC1']]];
+    const dataSet = run('  - { element: ReferencedImageSequence, action: empty }\n', [0x00081140, item]);
+    assert.equal(dataSet.has(0x00081140), true);
+    assert.deepEqual(dataSet.items(0x00081140), []);
   });
 
   test('the first rule that matches decides', () => {

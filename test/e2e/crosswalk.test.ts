@@ -1,7 +1,6 @@
 /** The way back: a gateway that keeps originals encrypted to a public key, and the verb that opens them with the private one. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,6 +9,7 @@ import { bytesSource } from '../../src/core/bytes.ts';
 import { readPart10 } from '../../src/dicom/part10.ts';
 import { PEOPLE } from '../../src/samples/people.ts';
 import { makeSampleStudies } from '../../src/samples/studies.ts';
+import { startCrosswalkRig } from '../support/crosswalk-rig.ts';
 import { everythingUnder, startRig } from '../support/gateway-process.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
@@ -23,14 +23,7 @@ async function report(): Promise<Uint8Array> {
 }
 
 test('originals are kept encrypted, the gateway cannot read them, and reidentify gives them back', async (t) => {
-  const keys = mkdtempSync(join(tmpdir(), 'lethe-keys-'));
-  t.after(() => rmSync(keys, { recursive: true, force: true }));
-  const { publicKey, privateKey } = generateKeyPairSync('x25519');
-  writeFileSync(join(keys, 'public.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
-  writeFileSync(join(keys, 'private.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
-  const rig = await startRig(t, {
-    configuration: { deidentification: { crosswalk: { publicKey: join(keys, 'public.pem') } } },
-  });
+  const { rig, dir, privateKey } = await startCrosswalkRig(t);
   await fetch(`http://127.0.0.1:${rig.httpPort}/receive_dicom`, { method: 'POST', body: await report() });
   await rig.quiet();
 
@@ -39,7 +32,7 @@ test('originals are kept encrypted, the gateway cannot read them, and reidentify
   const [object = ''] = readdirSync(rig.backendDir, { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.dcm'),
   );
-  const out = join(keys, 'out');
+  const out = join(dir, 'out');
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [
@@ -47,7 +40,7 @@ test('originals are kept encrypted, the gateway cannot read them, and reidentify
       'reidentify',
       join(rig.backendDir, object),
       '--private-key',
-      join(keys, 'private.pem'),
+      privateKey,
       '--crosswalk',
       crosswalk,
       '--out',

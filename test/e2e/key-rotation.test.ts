@@ -1,16 +1,15 @@
 /** A rotated key: other pseudonyms from then on, and results of either generation find their way back. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { bytesSource } from '../../src/core/bytes.ts';
 import type { DataSet } from '../../src/dicom/data-set.ts';
 import { readPart10 } from '../../src/dicom/part10.ts';
 import { buildPart10 } from '../build/data-set.ts';
-import { type Rig, startRig } from '../support/gateway-process.ts';
+import { startCrosswalkRig } from '../support/crosswalk-rig.ts';
+import type { Rig } from '../support/gateway-process.ts';
 
 const MAIN = resolve(import.meta.dirname, '../../src/cli/main.ts');
 const PATIENT_ID = 0x00100020;
@@ -56,14 +55,7 @@ function resultOf(dataSet: DataSet, uid: string): Uint8Array {
 }
 
 test('instances before and after a rotation have other pseudonyms, and results of both are re-identified', async (t) => {
-  const keys = mkdtempSync(join(tmpdir(), 'lethe-rotation-'));
-  t.after(() => rmSync(keys, { recursive: true, force: true }));
-  const { publicKey, privateKey } = generateKeyPairSync('x25519');
-  writeFileSync(join(keys, 'public.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
-  writeFileSync(join(keys, 'private.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
-  const rig = await startRig(t, {
-    configuration: { deidentification: { crosswalk: { publicKey: join(keys, 'public.pem') } } },
-  });
+  const { rig, dir, privateKey } = await startCrosswalkRig(t);
   const first = await prepared(rig, 1);
 
   await rig.kill('SIGTERM');
@@ -76,19 +68,12 @@ test('instances before and after a rotation have other pseudonyms, and results o
   for (const tag of [PATIENT_ID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID])
     assert.notEqual(first.string(tag), second.string(tag));
 
-  const results = join(keys, 'results');
+  const results = join(dir, 'results');
   mkdirSync(results);
   writeFileSync(join(results, 'first.dcm'), resultOf(first, '2.25.6001'));
   writeFileSync(join(results, 'second.dcm'), resultOf(second, '2.25.6002'));
-  const out = join(keys, 'out');
-  const ways = [
-    '--private-key',
-    join(keys, 'private.pem'),
-    '--crosswalk',
-    join(rig.dataDir, 'crosswalk'),
-    '--out',
-    out,
-  ];
+  const out = join(dir, 'out');
+  const ways = ['--private-key', privateKey, '--crosswalk', join(rig.dataDir, 'crosswalk'), '--out', out];
   const args = ['--disable-warning=ExperimentalWarning', MAIN, 'reidentify', results, ...ways];
   const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
