@@ -39,6 +39,8 @@ export type CrosswalkForm = 'records' | 'attributes' | 'both';
 export interface DeidentifyOptions {
   readonly profile: CompiledProfile;
   readonly key: PseudonymKey;
+  /** 32 bytes under which patients and studies are compared across rotations of `key`. */
+  readonly studiesKey?: Uint8Array;
   /** Configured name of the sender, for rules that ask for it. */
   readonly source?: string;
   /** Asks for a record of the originals, encrypted to the holder of the private key. */
@@ -61,6 +63,12 @@ export interface ReadHeader extends OpenPart10 {
   readonly dataSet: DataSet;
 }
 
+/** Keyed hashes, for telling whether two instances are of one patient or study without knowing whose. */
+export interface StudyOfPatient {
+  readonly studyKey: string;
+  readonly patientKey: string;
+}
+
 export interface Deidentification {
   readonly pseudonyms: {
     readonly studyInstanceUid: string;
@@ -74,9 +82,8 @@ export interface Deidentification {
   readonly sopClassUid: string;
   readonly transferSyntaxUid: string;
   readonly modality?: string;
-  /** Keyed hashes, for telling whether two instances are of one patient or study without knowing whose. */
-  readonly patientKey: string;
-  readonly studyKey: string;
+  /** Under `studiesKey` where it was given; and under the key and generation of the pseudonyms. */
+  readonly studies: readonly StudyOfPatient[];
   /** SHA-256 of the output, hexadecimal; empty where it was not asked for. */
   readonly digest: string;
   /** For `leakCheck`. It never leaves the process and is never logged. */
@@ -153,8 +160,7 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
     sopClassUid: instance.sopClassUid,
     transferSyntaxUid: transferSyntax.uid,
     ...(modality === '' ? {} : { modality }),
-    patientKey: instance.pseudonyms.patientKey(instance.patient),
-    studyKey: instance.pseudonyms.studyKey(instance.studyInstanceUid),
+    studies: studiesOf(instance, options.studiesKey),
     digest: digest?.hex() ?? '',
     identity: instance.identity,
     recognizableFace: showsFace,
@@ -163,6 +169,17 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
       : { crosswalk: crosswalkOf(instance, output, options.crosswalk) }),
     actions: rewriter.counts,
   };
+}
+
+/** Of no generation, since the key is not rotated. */
+const NOT_ROTATED = 0;
+
+function studiesOf({ patient, studyInstanceUid, pseudonyms }: Instance, key?: Uint8Array): StudyOfPatient[] {
+  const lasting = key === undefined ? [] : [new Pseudonyms({ bytes: key, generation: NOT_ROTATED })];
+  return [...lasting, pseudonyms].map((by) => ({
+    studyKey: by.studyKey(studyInstanceUid),
+    patientKey: by.patientKey(patient),
+  }));
 }
 
 /** The header with Pixel Data as a reference, and nothing of what follows them. */

@@ -30,7 +30,7 @@ import { FlowObserver } from './flow-observer.ts';
 import { FolderSource } from './folder-source.ts';
 import { History, type HistoryDeps } from './history.ts';
 import { compileRules } from './inspect.ts';
-import { defaultKeyPath, loadOrMakeKey } from './keys.ts';
+import { defaultKeyPath, loadOrMakeKey, studiesKeyPath } from './keys.ts';
 import { listenerEvents } from './listener-events.ts';
 import { lookInto } from './look.ts';
 import { Metrics } from './metrics.ts';
@@ -191,12 +191,12 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
   );
   const schedule = steadyClock(systemClock);
   const store = new SqliteStore(join(dataDir, 'lethe.db'), systemClock, schedule);
-  const key = openKey(options, await holdsData(store));
+  const keys = openKeys(options, await holdsData(store));
   await flushFolder(dataDir); // the names of the database and of the key's folder
   const profile = profileText(configuration.deidentification.profile, options.loaded.baseDir);
   const pool = openPool(options, {
     dataDir,
-    key,
+    ...keys,
     profile,
     profiles: pickedProfiles(options),
     logger,
@@ -244,7 +244,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
       tracer,
       audit,
       profile,
-      key,
+      key: keys.key,
     },
     observe: () => Promise.reject(new Error('not started')),
   };
@@ -311,10 +311,13 @@ async function holdsData(store: SqliteStore): Promise<boolean> {
   return received + prepared + held + discarded > 0;
 }
 
-function openKey({ loaded }: GatewayOptions, dataExist: boolean): Uint8Array {
+function openKeys({ loaded }: GatewayOptions, dataExist: boolean): { key: Uint8Array; studiesKey: Uint8Array } {
   const { dataDir, deidentification } = loaded.configuration;
-  const path = deidentification.key?.file ?? defaultKeyPath(dataDir);
-  return loadOrMakeKey({ path, dataExist, random: systemRandom }).key;
+  const open = (path: string, dataExist: boolean) => loadOrMakeKey({ path, dataExist, random: systemRandom }).key;
+  return {
+    key: open(deidentification.key?.file ?? defaultKeyPath(dataDir), dataExist),
+    studiesKey: open(studiesKeyPath(dataDir), false),
+  };
 }
 
 function generationOf({ deidentification }: Configuration): number {
@@ -360,6 +363,7 @@ function openPool(
   given: {
     dataDir: string;
     key: Uint8Array;
+    studiesKey: Uint8Array;
     profile: string;
     profiles: Readonly<Record<string, string>>;
     crosswalkPublicKey: string | undefined;
@@ -374,6 +378,7 @@ function openPool(
     dataDir: given.dataDir,
     key: given.key,
     keyGeneration: generationOf(configuration),
+    studiesKey: given.studiesKey,
     profile: given.profile,
     profiles: given.profiles,
     rules,

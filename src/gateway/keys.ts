@@ -14,6 +14,14 @@ import { LetheError } from '../core/errors.ts';
 export const KEY_BYTES = 32;
 export const DEFAULT_CUSTOMER = 'default';
 
+/**
+ * Of the record which patient a study belongs to: it never leaves the site and is not rotated with the pseudonyms, or a
+ * study of before could come back under another patient. Lost, the record begins anew.
+ */
+export function studiesKeyPath(dataDir: string): string {
+  return join(dataDir, 'keys', 'studies.key');
+}
+
 export interface KeyFileOptions {
   readonly path: string;
   /** True when the store holds anything: then a missing key is not made anew. */

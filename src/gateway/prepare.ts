@@ -177,7 +177,7 @@ export class PrepareLoop {
   async #prepared(row: InstanceRow, outcome: ProcessOutcome & { kind: 'prepared' }, ms: number): Promise<void> {
     const { store, logger } = this.#deps;
     const { destinations, unprepared, urgent } = outcome;
-    if (!(await this.#persist(() => store.bindStudyToPatient(row.customer, outcome.studyKey, outcome.patientKey)))) {
+    if (!(await this.#persist(() => store.bindStudyToPatient(row.customer, outcome.studies)))) {
       await this.#deps.erasePrepared(outcome);
       return this.#hold(row, 'DEID_STUDY_TWO_PATIENTS', undefined);
     }

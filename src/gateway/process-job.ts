@@ -1,7 +1,7 @@
 /** What main and workers say to each other about one instance. Cloned between threads: plain data only. */
 import type { ErrorCode } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifier.ts';
-import type { PreparedOutput, UnpreparedFor } from '../queue/store.ts';
+import type { PreparedOutput, StudyOfPatient, UnpreparedFor } from '../queue/store.ts';
 
 export interface ProcessJob {
   readonly id: InstanceId;
@@ -32,9 +32,8 @@ type Decision =
       /** Those that would have taken it, had it been possible to make it as they ask. */
       readonly unprepared: readonly UnpreparedFor[];
       readonly urgent: boolean;
-      /** Keyed hashes for the one-study-one-patient rule. */
-      readonly studyKey: string;
-      readonly patientKey: string;
+      /** For the one-study-one-patient rule: as it is recorded, and as it was before there was a key for it alone. */
+      readonly studies: readonly StudyOfPatient[];
       readonly images: number;
     }
   | { readonly kind: 'held'; readonly code: ErrorCode; readonly detail: string | undefined }

@@ -21,6 +21,7 @@ export interface ProcessWorkerData {
   readonly dataDir: string;
   readonly key: Uint8Array;
   readonly keyGeneration: number;
+  readonly studiesKey: Uint8Array;
   /** The site's own profile: a built-in one's name, or the text of one. */
   readonly profile: string;
   /** Those that called AE titles, rules and destinations pick, by the name in the configuration. */
@@ -82,6 +83,7 @@ if (port !== null) {
     openReceived: (location: string) => openVerified(data.dataDir, location),
     prepared: (job: ProcessJob) => area.prepared(job.id, job.attempt),
     keyOf: (customer: string) => ({ bytes: customerKey(data.key, customer), generation: data.keyGeneration }),
+    studiesKeyOf: (customer: string) => customerKey(data.studiesKey, customer),
     ...(data.crosswalkPublicKey === undefined
       ? {}
       : { crosswalk: crosswalkTo(data.dataDir, data.crosswalkPublicKey, data.crosswalkForm) }),

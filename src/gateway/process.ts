@@ -48,6 +48,8 @@ export interface ProcessDeps {
   openReceived(location: string): Promise<Received>;
   prepared(job: ProcessJob): PreparedPack;
   keyOf(customer: string): PseudonymKey;
+  /** Of the record which patient a study belongs to; not rotated. */
+  studiesKeyOf(customer: string): Uint8Array;
   /** Encrypts what leads back from pseudonyms to originals; absent: no crosswalk is kept. */
   readonly crosswalk?: NonNullable<DeidentifyOptions['crosswalk']> & {
     keep(sopInstanceUid: string, record: Uint8Array): void;
@@ -238,6 +240,7 @@ async function makeObject(
       prefix: prefixOf(index),
       profile: options.profileOf(plan.profile ?? work.profile),
       key: deps.keyOf(job.customer),
+      studiesKey: deps.studiesKeyOf(job.customer),
       source: job.sourceName,
       cleaned: work.cleaned,
       crosswalk: deps.crosswalk,
@@ -284,8 +287,7 @@ function seal(pack: PreparedPack, { outputs, unprepared }: Made, decision: Proce
     destinations: outputs.flatMap(({ destinations }) => destinations),
     unprepared,
     urgent: decision.urgent,
-    studyKey: main.object.deidentified.studyKey,
-    patientKey: main.object.deidentified.patientKey,
+    studies: main.object.deidentified.studies,
     images: main.manifest.images.length,
   };
 }

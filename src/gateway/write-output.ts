@@ -21,6 +21,7 @@ export interface ObjectOptions {
   readonly prefix: string;
   readonly profile: CompiledProfile;
   readonly key: PseudonymKey;
+  readonly studiesKey: Uint8Array;
   /** For profile rules that look at where an instance came from. */
   readonly source: string;
   readonly cleaned: CleanedPixels;
@@ -43,12 +44,13 @@ export function writeObject(
   received: ByteSource,
   options: ObjectOptions,
 ): WrittenObject {
-  const { profile, key, source, cleaned, crosswalk, prefix } = options;
+  const { profile, key, studiesKey, source, cleaned, crosswalk, prefix } = options;
   const name = `${prefix}instance.dcm`;
   const file = pack.file(name);
   const deidentified = deidentify(received, file, {
     profile,
     key,
+    studiesKey,
     source,
     ...(crosswalk === undefined ? {} : { crosswalk }),
     ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),

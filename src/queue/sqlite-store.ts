@@ -16,7 +16,7 @@ import { auditHead, readAudit } from './sqlite-audit.ts';
 import { claimDeliveries } from './sqlite-claim.ts';
 import { owedCommitments, rememberCommitment, settleCommitment } from './sqlite-commitment.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
-import { archivedAudit, dropArchived, noteArchived, pruneHistory, SEEN_AGAIN_MS } from './sqlite-history.ts';
+import { archivedAudit, dropArchived, noteArchived, pruneHistory } from './sqlite-history.ts';
 import { listInstances, readCounts, readLedger } from './sqlite-overview.ts';
 import { owe } from './sqlite-owe.ts';
 import {
@@ -28,6 +28,7 @@ import {
   requeueBusy,
 } from './sqlite-recovery.ts';
 import { columns, DELIVERY_COLUMNS, deliveryOf, INSTANCE_COLUMNS, instanceOf, number, text } from './sqlite-rows.ts';
+import { bindStudy } from './sqlite-study.ts';
 import type {
   AcceptOutcome,
   ClaimedDelivery,
@@ -45,6 +46,7 @@ import type {
   PreparedOutput,
   Pruned,
   Store,
+  StudyOfPatient,
 } from './store.ts';
 
 const INSTANCE = columns(INSTANCE_COLUMNS, 'instance');
@@ -201,23 +203,8 @@ export class SqliteStore implements Store {
   }
 
   /** Not flushed by itself: processing the instance again says the same. */
-  bindStudyToPatient(customer: string, studyKey: string, patientKey: string): Promise<boolean> {
-    return this.#database.write(false, () => {
-      this.#database.run(
-        `INSERT INTO study_patient VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET seen_at_ms = excluded.seen_at_ms
-           WHERE seen_at_ms < excluded.seen_at_ms - ${SEEN_AGAIN_MS}`,
-        customer,
-        studyKey,
-        patientKey,
-        this.#schedule.nowMs(),
-      );
-      const row = this.#database.first(
-        'SELECT patient_key FROM study_patient WHERE customer = ? AND study_key = ?',
-        customer,
-        studyKey,
-      );
-      return row !== undefined && text(row, 'patient_key') === patientKey;
-    });
+  bindStudyToPatient(customer: string, studies: readonly StudyOfPatient[]): Promise<boolean> {
+    return this.#database.write(false, () => bindStudy(this.#database, customer, studies, this.#schedule.nowMs()));
   }
 
   claim(destination: string, options: ClaimOptions): Promise<ClaimedDelivery[]> {

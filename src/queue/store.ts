@@ -13,6 +13,12 @@ import type { PreparedLocation, Relocation, SpooledInstance, SpoolLocation } fro
 export type InstanceState = 'received' | 'prepared' | 'held' | 'discarded';
 export type DeliveryState = 'queued' | 'claimed' | 'inflight' | 'delivered' | 'deferred' | 'rejected' | 'held';
 
+/** Opaque keyed hashes of a study and of its patient. */
+export interface StudyOfPatient {
+  readonly studyKey: string;
+  readonly patientKey: string;
+}
+
 export interface InstanceRow {
   readonly id: InstanceId;
   readonly customer: string;
@@ -192,9 +198,10 @@ export interface Store {
    */
   release(id: InstanceId, by: string): Promise<void>;
   /**
-   * One study's patient: false when this study was already seen with another patient key (both opaque keyed hashes).
+   * One study's patient: false when the study was already seen with another one. The first of `studies` is recorded; the
+   * others say the same under keys that were used before.
    */
-  bindStudyToPatient(customer: string, studyKey: string, patientKey: string): Promise<boolean>;
+  bindStudyToPatient(customer: string, studies: readonly StudyOfPatient[]): Promise<boolean>;
 
   /** Claims due deliveries of one destination that share a batch key; high priority first, then oldest. */
   claim(destination: string, options: ClaimOptions): Promise<ClaimedDelivery[]>;

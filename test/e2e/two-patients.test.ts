@@ -1,7 +1,7 @@
 /** A study belongs to one patient: whatever way the other one comes, and however often the gateway started since. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
@@ -52,6 +52,8 @@ async function heldCodes(rig: Rig, count: number): Promise<string[]> {
   throw new Error('what was sent did not come');
 }
 
+const TWO = 'DEID_STUDY_TWO_PATIENTS';
+
 test('one study under two patient IDs is held, over every way in, after a stop and after a kill', async (t) => {
   const inbox = mkdtempSync(join(tmpdir(), 'lethe-inbox-'));
   t.after(() => rmSync(inbox, { recursive: true, force: true }));
@@ -61,7 +63,6 @@ test('one study under two patient IDs is held, over every way in, after a stop a
     writeFileSync(join(inbox, name), bytes);
     renameSync(join(inbox, name), join(inbox, 'in', name));
   };
-  const TWO = 'DEID_STUDY_TWO_PATIENTS';
 
   await post(rig, instance(ALICE, 1));
   assert.deepEqual(await heldCodes(rig, 1), []);
@@ -85,4 +86,29 @@ test('one study under two patient IDs is held, over every way in, after a stop a
   assert.equal(outputs.length, 3);
   const left = everythingUnder(rig.backendDir);
   for (const id of [ALICE, BOB]) assert.ok(!left.includes(id));
+});
+
+test("the study stays its patient's when the pseudonyms are rotated, by generation and by a new key", async (t) => {
+  const rig = await startRig(t);
+  const rotate = async (key: object) => {
+    await rig.kill('SIGTERM');
+    const path = join(rig.dir, 'lethe.yaml');
+    const configuration = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify({ ...configuration, deidentification: { key } }));
+    await rig.start();
+  };
+  await post(rig, instance(ALICE, 1));
+  assert.deepEqual(await heldCodes(rig, 1), []);
+
+  await rotate({ generation: 2 });
+  await post(rig, instance(BOB, 2));
+  assert.deepEqual(await heldCodes(rig, 2), [TWO], 'another generation');
+
+  const file = join(rig.dir, 'new.key');
+  writeFileSync(file, `${'c3'.repeat(32)}\n`, { mode: 0o600 });
+  await rotate({ file });
+  await post(rig, instance(BOB, 3));
+  assert.deepEqual(await heldCodes(rig, 3), [TWO, TWO], 'another key');
+  await post(rig, instance(ALICE, 4));
+  assert.equal((await heldCodes(rig, 4)).length, 2, 'whose study it is passes, under new pseudonyms');
 });

@@ -95,6 +95,7 @@ function harness(
         }),
         prepared: (one) => area.prepared(one.id, one.attempt),
         keyOf: () => ({ bytes: new Uint8Array(32).fill(7), generation: 1 }),
+        studiesKeyOf: () => new Uint8Array(32).fill(8),
         onProgress: () => undefined,
       },
     );

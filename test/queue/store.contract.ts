@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { CHAIN_START, chainHash } from '../../src/core/chain.ts';
 import type { PreparedLocation, SpooledInstance } from '../../src/queue/spool.ts';
-import type { ClaimOptions, HistoryLimits, PreparedOutput, Store } from '../../src/queue/store.ts';
+import type { ClaimOptions, HistoryLimits, PreparedOutput, Store, StudyOfPatient } from '../../src/queue/store.ts';
 
 export interface TestClock {
   nowMs(): number;
@@ -60,6 +60,10 @@ export function output(series: string, bytes = 100): PreparedOutput {
     seriesKey: series,
     bytes,
   };
+}
+
+function ofPatient(studyKey: string, patientKey: string): StudyOfPatient {
+  return { studyKey, patientKey };
 }
 
 const CLAIM: Omit<ClaimOptions, 'nowMs'> = { by: 'series', maxInstances: 10, maxBytes: 1_000_000, idleMs: 1000 };
@@ -308,10 +312,21 @@ export function storeContract(name: string, open: OpenStore): void {
   });
 
   contract('a study belongs to one patient', async (store) => {
-    assert.equal(await store.bindStudyToPatient('default', 's1', 'p1'), true);
-    assert.equal(await store.bindStudyToPatient('default', 's1', 'p1'), true);
-    assert.equal(await store.bindStudyToPatient('default', 's1', 'p2'), false);
-    assert.equal(await store.bindStudyToPatient('other', 's1', 'p2'), true);
+    assert.equal(await store.bindStudyToPatient('default', [ofPatient('s1', 'p1')]), true);
+    assert.equal(await store.bindStudyToPatient('default', [ofPatient('s1', 'p1')]), true);
+    assert.equal(await store.bindStudyToPatient('default', [ofPatient('s1', 'p2')]), false);
+    assert.equal(await store.bindStudyToPatient('other', [ofPatient('s1', 'p2')]), true);
+  });
+
+  contract('a study that was recorded under a key of before is known under the one of now', async (store) => {
+    const before = [ofPatient('old s1', 'old p1')];
+    assert.equal(await store.bindStudyToPatient('default', before), true);
+    const now = (patient: string) => [ofPatient('s1', patient), ofPatient('old s1', `old ${patient}`)];
+    assert.equal(await store.bindStudyToPatient('default', now('p2')), false);
+    assert.equal(await store.bindStudyToPatient('default', now('p1')), true, 'nothing was recorded of the other one');
+    const rotated = (patient: string) => [ofPatient('s1', patient), ofPatient('new s1', `new ${patient}`)];
+    assert.equal(await store.bindStudyToPatient('default', rotated('p2')), false);
+    assert.equal(await store.bindStudyToPatient('default', rotated('p1')), true);
   });
 
   contract('the ledger adds up: received = delivered + held + discarded + on the way', async (store, clock) => {
@@ -611,15 +626,15 @@ export function storeContract(name: string, open: OpenStore): void {
 
   contract('a study belongs to one patient as long as it is seen, and for the time after', async (store, clock) => {
     const forget = (afterMs: number) => store.prune({ ...KEEP_ALL, settledBeforeMs: clock.nowMs() - afterMs });
-    await store.bindStudyToPatient('default', 's1', 'p1');
+    await store.bindStudyToPatient('default', [ofPatient('s1', 'p1')]);
     clock.advance(500_000);
-    await store.bindStudyToPatient('default', 's1', 'p1');
+    await store.bindStudyToPatient('default', [ofPatient('s1', 'p1')]);
     clock.advance(500_000);
     assert.equal((await forget(600_000)).studies, 0);
-    assert.equal(await store.bindStudyToPatient('default', 's1', 'p2'), false);
+    assert.equal(await store.bindStudyToPatient('default', [ofPatient('s1', 'p2')]), false);
     clock.advance(1_000_000);
     assert.equal((await forget(600_000)).studies, 1);
-    assert.equal(await store.bindStudyToPatient('default', 's1', 'p2'), true);
+    assert.equal(await store.bindStudyToPatient('default', [ofPatient('s1', 'p2')]), true);
   });
 
   contract('only what was archived leaves the audit, and the chain goes on from it', async (store, _clock, reopen) => {
