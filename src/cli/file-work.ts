@@ -12,11 +12,14 @@ import { inMemory } from '../core/scratch.ts';
 import { cleanPixels, type PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import { eyesFor } from '../deid/burned-in/eyes.ts';
 import { type Triage, triage } from '../deid/burned-in/triage.ts';
-import { deidentify, type ReadHeader, readHeader } from '../deid/deidentify.ts';
+import { deidentify } from '../deid/deidentify.ts';
+import type { KnownIdentity } from '../deid/identity.ts';
 import { leakCheck } from '../deid/leak-check.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 import type { PseudonymKey } from '../deid/pseudonym.ts';
-import { openPart10, type Part10File, readPart10 } from '../dicom/part10.ts';
+import type { ReadHeader } from '../deid/read-header.ts';
+import { SiblingMemory } from '../deid/siblings.ts';
+import { type Part10File, readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
 import type { RenderedFrame } from '../imaging/render.ts';
 import type { TextDetector } from '../text-detection/detector.ts';
@@ -29,6 +32,8 @@ interface Deid {
   readonly key: PseudonymKey;
   readonly pixels: PixelPolicy;
   readonly compiled: CompiledProfile;
+  /** Files of one run are mostly of a few series. */
+  readonly memory: SiblingMemory;
   readonly textDetection: 'auto' | 'off';
 }
 
@@ -41,7 +46,7 @@ export class FileWork {
 
   /** `onProgress` is called before work that may take long on damaged input. */
   constructor({ deid }: FileWorkerData, onProgress: () => void) {
-    this.#deid = deid && { ...deid, compiled: compileProfile(deid.profile) };
+    this.#deid = deid && madeReady(deid);
     this.#onProgress = onProgress;
   }
 
@@ -79,8 +84,8 @@ export class FileWork {
     try {
       const source = inMemory(fileSource(job.path));
       try {
-        const read = readHeader(openPart10(source));
-        const found = hasImage(read.dataSet) ? triage(read.dataSet) : undefined;
+        const read = this.#deid.memory.read(source);
+        const found = hasImage(read.dataSet) ? read.dataSet.derive(triage) : undefined;
         if (!isLight(read, found, this.#deid.textDetection !== 'off')) return undefined;
         const made = await deidOpened(job, { source, part10: read, read, triage: found }, this.#deid);
         const { size } = source;
@@ -106,6 +111,11 @@ export class FileWork {
     this.#writingBytes += bytes;
     return written;
   }
+}
+
+function madeReady(deid: NonNullable<FileWorkerData['deid']>): Deid {
+  const compiled = compileProfile(deid.profile);
+  return { ...deid, compiled, memory: new SiblingMemory({ profile: compiled, key: deid.key }) };
 }
 
 /** Files that wait to be written, together. */
@@ -202,6 +212,7 @@ async function deidOpened(
     const result = deidentify(source, file, {
       profile: options.compiled,
       key: options.key,
+      memory: options.memory,
       digest: !job.dicom, // two files are compared themselves
       ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
       ...(read === undefined ? {} : { read }),
@@ -210,7 +221,8 @@ async function deidOpened(
       const { lookAgain } = await import('../deid/burned-in/second-look.ts');
       await lookAgain(readPart10(file.source()), cleaned, given);
     }
-    await verifyAndRender(file.source(), result.identity, { job, temporary, output });
+    verify(file.source(), result.identity, options.memory);
+    await renderWanted(file.source(), { job, temporary, output });
     const outcome = {
       kind: 'ok',
       images: output?.images ?? [],
@@ -227,13 +239,15 @@ async function deidOpened(
   }
 }
 
-async function verifyAndRender(
+function verify(source: ByteSource, identity: KnownIdentity, memory: SiblingMemory): void {
+  const [leak] = leakCheck(source, identity, memory.outputs);
+  if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: leak.path });
+}
+
+async function renderWanted(
   source: ByteSource,
-  identity: Parameters<typeof leakCheck>[1],
   to: { job: FileJob; temporary: string; output: Output | undefined },
 ): Promise<void> {
-  const [leak] = leakCheck(source, identity);
-  if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: leak.path });
   if (to.output === undefined || to.job.formats.length === 0) return;
   const part10 = readPart10(source);
   const name = (frame: RenderedFrame, format: string) => `${to.temporary}-${frame.frame}-${format}.${frame.extension}`;

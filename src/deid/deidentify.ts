@@ -12,7 +12,6 @@ import { createHash } from 'node:crypto';
 import { type ByteSink, type ByteSource, GatheringSink } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import type { DataSet } from '../dicom/data-set.ts';
-import { readDataSet } from '../dicom/data-set-reader.ts';
 import { DeflateSink } from '../dicom/deflate.ts';
 import { type OpenPart10, openPart10, writeFileMeta } from '../dicom/part10.ts';
 import type { Tag } from '../dicom/tag.ts';
@@ -22,16 +21,19 @@ import { DataSetWriter, encodeText } from '../dicom/writer.ts';
 import type { PixelReplacements } from '../imaging/redact/replacement.ts';
 import { ageInYears } from './ages.ts';
 import { type CrosswalkEntry, sealCrosswalk } from './crosswalk.ts';
-import { ElementPolicy, TOP_LEVEL } from './element-policy.ts';
+import { ElementPolicy } from './element-policy.ts';
 import { ENCRYPTED_ATTRIBUTES_SEQUENCE, encryptedAttributes } from './encrypted-attributes.ts';
 import { mayShowFace } from './faces.ts';
 import type { KnownIdentity } from './identity.ts';
 import { type Instance, readInstance } from './instance.ts';
-import { type Addition, emptyElement, hasValue, markers } from './markers.ts';
-import { nativePixelBytes } from './pixel-length.ts';
+import { type Addition, hasValue, markers } from './markers.ts';
+import { OutputValues } from './output-values.ts';
+import { keptPixelBytes } from './pixel-length.ts';
 import type { CompiledProfile } from './profile.ts';
 import { type PseudonymKey, Pseudonyms } from './pseudonym.ts';
-import { type ActionCounts, Rewriter } from './rewriter.ts';
+import { type ReadHeader, readHeader } from './read-header.ts';
+import { type ActionCounts, inOrder, Rewriter } from './rewriter.ts';
+import type { SiblingMemory } from './siblings.ts';
 import { textValues } from './value-text.ts';
 
 export type CrosswalkForm = 'records' | 'attributes' | 'both';
@@ -54,13 +56,10 @@ export interface DeidentifyOptions {
   readonly replacements?: PixelReplacements;
   /** The same source as `readHeader` read it, for whoever looked at it before: it is not read again. */
   readonly read?: ReadHeader;
+  /** What the instances before taught; it must be of this profile and key. */
+  readonly memory?: SiblingMemory;
   /** False leaves the digest out, for whoever has no use for it: of large objects it is half of the work. */
   readonly digest?: boolean;
-}
-
-/** A Part 10 file with its header. */
-export interface ReadHeader extends OpenPart10 {
-  readonly dataSet: DataSet;
 }
 
 /** Keyed hashes, for telling whether two instances are of one patient or study without knowing whose. */
@@ -95,6 +94,9 @@ export interface Deidentification {
   readonly actions: Readonly<ActionCounts>;
 }
 
+/** What is known before the bytes of the output are. */
+export type Undigested = Omit<Deidentification, 'digest'>;
+
 const SOP_CLASS_UID = 0x00080016;
 const SOP_INSTANCE_UID = 0x00080018;
 const ACCESSION_NUMBER = 0x00080050;
@@ -111,64 +113,83 @@ const ENCAPSULATED_DOCUMENT = 0x00420011;
 const MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002;
 const MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020003;
 const MEDIA_STORAGE_DIRECTORY = '1.2.840.10008.1.3.10';
-/** Most text and every table of colours is read with the header; pixels are not. */
-const WHOLE_VALUE_BYTES_MAX = 256 * 1024;
 
 /** @throws DICOM_* where the input cannot be read, DEID_* where it cannot be made safe */
 export function deidentify(source: ByteSource, sink: ByteSink, options: DeidentifyOptions): Deidentification {
-  const { profile, replacements } = options;
-  const open = options.read ?? readHeader(openPart10(source));
-  const { dataSet } = open;
-  const instance = instanceOf(open, dataSet, options);
-  const transferSyntax = outputSyntax(open, replacements);
-  const showsFace = profile.faces !== 'ignore' && mayShowFace(dataSet);
-  if (showsFace && profile.faces === 'hold') throw new LetheError('DEID_RECOGNIZABLE_FACE');
-  const policy = new ElementPolicy(instance);
-  const additions = additionsOf(instance, replacements);
-  addEncrypted(additions, { instance, policy, source: open.source }, options);
-  const output = new OutputValues(policy, dataSet, additions);
+  const { memory } = options;
+  memory?.assertFor(options);
+  const open = options.read ?? memory?.read(source) ?? readHeader(openPart10(source));
   const digest = options.digest === false ? undefined : new DigestSink(sink);
   const gathered = new GatheringSink(digest ?? sink);
-  const sopInstanceUid = output.string(SOP_INSTANCE_UID);
-  gathered.write(
-    writeFileMeta({ sopClassUid: instance.sopClassUid, sopInstanceUid, transferSyntaxUid: transferSyntax.uid }),
-  );
-  const deflate = transferSyntax.deflated ? new DeflateSink(gathered) : undefined;
-  const rewriter = new Rewriter({
-    policy,
-    writer: new DataSetWriter(deflate ?? gathered, transferSyntax),
-    littleEndian: transferSyntax.littleEndian,
-    source: open.source,
-    additions,
-    replacements: replacements?.replace ?? new Map(),
-    pixelBytes: profile.base === 'none' ? undefined : nativePixelBytes(dataSet),
-  });
-  rewriter.writeRoot(dataSet);
-  deflate?.end();
+  const made = memory?.writeSibling(open, gathered, options) ?? writeWhole(open, gathered, options);
   gathered.flush();
+  return { ...made, digest: digest?.hex() ?? '' };
+}
+
+function writeWhole(open: ReadHeader, sink: ByteSink, options: DeidentifyOptions): Undigested {
+  const { profile, replacements, memory } = options;
+  const { dataSet } = open;
+  const elements = inOrder(dataSet);
+  const lesson = memory?.lesson(open, options);
+  const { result, asked } = dataSet.watch(() => {
+    const instance = instanceOf(open, dataSet, options);
+    const transferSyntax = outputSyntax(open, replacements);
+    const deflate = transferSyntax.deflated ? new DeflateSink(sink) : undefined;
+    const showsFace = profile.faces !== 'ignore' && dataSet.derive(mayShowFace);
+    if (showsFace && profile.faces === 'hold') throw new LetheError('DEID_RECOGNIZABLE_FACE');
+    const policy = new ElementPolicy(instance);
+    const additions = additionsOf(instance, replacements);
+    addEncrypted(additions, { instance, policy, source: open.source }, options);
+    const output = new OutputValues(policy, dataSet, additions);
+    const sopInstanceUid = dataSet.unwatched(() => output.string(SOP_INSTANCE_UID));
+    const names = { sopClassUid: instance.sopClassUid, sopInstanceUid, transferSyntaxUid: transferSyntax.uid };
+    sink.write(writeFileMeta(names));
+    const rewriter = new Rewriter({
+      policy,
+      writer: new DataSetWriter(lesson?.tap(sink) ?? deflate ?? sink, transferSyntax),
+      littleEndian: transferSyntax.littleEndian,
+      source: open.source,
+      additions,
+      replacements: replacements?.replace ?? new Map(),
+      pixelBytes: keptPixelBytes(instance),
+      witness: lesson,
+    });
+    rewriter.writeRoot(dataSet, elements);
+    deflate?.end();
+    const made: Undigested = {
+      pseudonyms: pseudonymsIn(output, sopInstanceUid),
+      sopClassUid: instance.sopClassUid,
+      transferSyntaxUid: transferSyntax.uid,
+      ...modalityIn(output),
+      studies: studiesOf(instance, options.studiesKey),
+      identity: instance.identity,
+      recognizableFace: showsFace,
+      ...(options.crosswalk === undefined || options.crosswalk.form === 'attributes'
+        ? {}
+        : { crosswalk: crosswalkOf(instance, output, options.crosswalk) }),
+      actions: rewriter.counts,
+    };
+    return { made, instance, policy, additions };
+  });
+  lesson?.keep({ ...result, asked });
+  return result.made;
+}
+
+function pseudonymsIn(output: OutputValues, sopInstanceUid: string): Deidentification['pseudonyms'] {
   const age = ageInYears(output.string(PATIENT_AGE));
-  const modality = output.string(MODALITY);
   return {
-    pseudonyms: {
-      studyInstanceUid: output.string(STUDY_INSTANCE_UID),
-      seriesInstanceUid: output.string(SERIES_INSTANCE_UID),
-      sopInstanceUid,
-      accessionNumber: output.string(ACCESSION_NUMBER),
-      patientId: output.string(PATIENT_ID),
-      ...(age === undefined ? {} : { patientAge: age }),
-    },
-    sopClassUid: instance.sopClassUid,
-    transferSyntaxUid: transferSyntax.uid,
-    ...(modality === '' ? {} : { modality }),
-    studies: studiesOf(instance, options.studiesKey),
-    digest: digest?.hex() ?? '',
-    identity: instance.identity,
-    recognizableFace: showsFace,
-    ...(options.crosswalk === undefined || options.crosswalk.form === 'attributes'
-      ? {}
-      : { crosswalk: crosswalkOf(instance, output, options.crosswalk) }),
-    actions: rewriter.counts,
+    studyInstanceUid: output.string(STUDY_INSTANCE_UID),
+    seriesInstanceUid: output.string(SERIES_INSTANCE_UID),
+    sopInstanceUid,
+    accessionNumber: output.string(ACCESSION_NUMBER),
+    patientId: output.string(PATIENT_ID),
+    ...(age === undefined ? {} : { patientAge: age }),
   };
+}
+
+function modalityIn(output: OutputValues): { modality?: string } {
+  const modality = output.string(MODALITY);
+  return modality === '' ? {} : { modality };
 }
 
 /** Of no generation, since the key is not rotated. */
@@ -182,20 +203,11 @@ function studiesOf({ patient, studyInstanceUid, pseudonyms }: Instance, key?: Ui
   }));
 }
 
-/** The header with Pixel Data as a reference, and nothing of what follows them. */
-export function readHeader(open: OpenPart10): ReadHeader {
-  const dataSet = readDataSet(open.source, {
-    ...open.encoding,
-    offset: open.dataSetOffset,
-    wholeValueBytesMax: WHOLE_VALUE_BYTES_MAX,
-    endAfterPixelData: true,
-  });
-  return { ...open, dataSet };
-}
-
 export function instanceOf(open: OpenPart10, dataSet: DataSet, options: DeidentifyOptions): Instance {
   const sopClassUid = dataSet.string(SOP_CLASS_UID) ?? open.fileMeta.string(MEDIA_STORAGE_SOP_CLASS_UID);
-  const sopInstanceUid = dataSet.string(SOP_INSTANCE_UID) ?? open.fileMeta.string(MEDIA_STORAGE_SOP_INSTANCE_UID);
+  // Every sibling is asked for its own.
+  const named = dataSet.unwatched(() => dataSet.string(SOP_INSTANCE_UID));
+  const sopInstanceUid = named ?? open.fileMeta.string(MEDIA_STORAGE_SOP_INSTANCE_UID);
   if (sopClassUid === undefined || sopInstanceUid === undefined) {
     throw new LetheError('DEID_UNSUPPORTED_CONTENT', { problem: 'no SOP Class UID or no SOP Instance UID' });
   }
@@ -206,7 +218,7 @@ export function instanceOf(open: OpenPart10, dataSet: DataSet, options: Deidenti
   if (profile.base !== 'none' && profile.documents === 'hold' && hasValue(dataSet, ENCAPSULATED_DOCUMENT)) {
     throw new LetheError('DEID_UNSUPPORTED_CONTENT', { problem: 'encapsulated document', path: '(0042,0011)' });
   }
-  const pseudonyms = new Pseudonyms(options.key);
+  const pseudonyms = new Pseudonyms(options.memory?.pseudonyms ?? options.key);
   return readInstance(dataSet, { profile, pseudonyms, sopClassUid, sopInstanceUid, source: options.source });
 }
 
@@ -224,10 +236,12 @@ export function additionsOf(instance: Instance, replacements: PixelReplacements 
     profile,
     burnedIn: replacements?.burnedIn,
     methodCodes: replacements?.methodCodes ?? [],
-    showsFace: profile.faces !== 'ignore' && mayShowFace(dataSet),
+    showsFace: profile.faces !== 'ignore' && dataSet.derive(mayShowFace),
   });
+  const isNamed = dataSet.unwatched(() => hasValue(dataSet, SOP_INSTANCE_UID));
   const add = (tag: Tag, vr: Vr, value: string): void => {
-    if (!hasValue(dataSet, tag)) additions.set(tag, { kind: 'value', vr, value: encodeText(value, vr) });
+    if (tag === SOP_INSTANCE_UID ? !isNamed : !hasValue(dataSet, tag))
+      additions.set(tag, { kind: 'value', vr, value: encodeText(value, vr) });
   };
   const isKept = profile.base === 'none';
   add(SOP_CLASS_UID, 'UI', instance.sopClassUid);
@@ -282,34 +296,6 @@ function crosswalkOf(
     },
   };
   return sealCrosswalk(entry, publicKeyPem, random);
-}
-
-/** What the output says of itself at the top level. */
-class OutputValues {
-  readonly #policy: ElementPolicy;
-  readonly #dataSet: DataSet;
-  readonly #additions: ReadonlyMap<Tag, Addition>;
-
-  constructor(policy: ElementPolicy, dataSet: DataSet, additions: ReadonlyMap<Tag, Addition>) {
-    this.#policy = policy;
-    this.#dataSet = dataSet;
-    this.#additions = additions;
-  }
-
-  string(tag: Tag): string {
-    const addition = this.#additions.get(tag);
-    if (addition?.kind === 'value') return trimmed(addition.value);
-    const element = this.#dataSet.element(tag) ?? emptyElement(tag, 'LO');
-    const verdict = this.#policy.verdict(element, this.#dataSet, TOP_LEVEL);
-    if (verdict.kind === 'value') return trimmed(verdict.value);
-    return verdict.kind === 'keep' ? (this.#dataSet.string(tag) ?? '') : '';
-  }
-}
-
-/** Without the padding of any VR: spaces, and the NUL of a UID of odd length (PS3.5 §6.2). */
-function trimmed(value: Uint8Array): string {
-  const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
-  return text.replace(/[\0 ]+$/, '').trimStart();
 }
 
 class DigestSink implements ByteSink {

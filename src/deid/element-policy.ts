@@ -102,6 +102,11 @@ export class ElementPolicy implements Policy {
     this.#values = new ValueActions(instance);
   }
 
+  /** UIDs of which it mattered whether they are the instance's. */
+  get askedUids(): ReadonlySet<string> {
+    return this.#values.askedUids;
+  }
+
   verdict(element: Element, dataSet: DataSet, place: Place): Verdict {
     const { profile } = this.#instance;
     const rule = profile.rules.size === 0 ? undefined : profile.rules.find(element, dataSet, place, this.#subject);
@@ -202,11 +207,10 @@ export class ElementPolicy implements Policy {
   }
 
   #hasSafeElement(dataSet: DataSet, group: number, block: number): boolean {
-    for (const { tag } of dataSet.elements()) {
-      if (groupOf(tag) !== group || elementOf(tag) >>> 8 !== block) continue;
-      if (this.#safePrivate.actionOf(group, creatorOf(tag, dataSet), elementOf(tag)) !== undefined) return true;
-    }
-    return false;
+    return dataSet.someTag((tag) => {
+      if (groupOf(tag) !== group || elementOf(tag) >>> 8 !== block) return false;
+      return this.#safePrivate.actionOf(group, creatorOf(tag, dataSet), elementOf(tag)) !== undefined;
+    });
   }
 
   /** A TEXT content item, PS3.15 §E.3.4: by its concept where Table E.3.4-1 lists it, else cleaned or a dummy. */

@@ -64,7 +64,7 @@ export function encryptedAttributes(
     additions: nothing,
     replacements: nothing,
     pixelBytes: undefined,
-  }).writeRoot(dataSet);
+  }).writeRoot(dataSet, inOrder(dataSet));
   writer.endItem();
   writer.endSequence();
   const content = sink.bytes();

@@ -21,6 +21,9 @@ export interface KnownIdentity {
   readonly dates: ReadonlySet<string>;
 }
 
+/** What is looked for in texts. */
+export type KnownWords = Omit<KnownIdentity, 'uids'>;
+
 /** What kind of thing a value is, for how much of it identifies. */
 export type IdentityKind = 'name' | 'identifier' | 'place' | 'date';
 
@@ -29,13 +32,25 @@ const IDENTIFIER_CHARACTERS_MIN = 4;
 const DIGITS_ONLY_MIN = 5;
 const PHRASE_CHARACTERS_MIN = 6;
 /** Beyond these an instance is no instance but an attack on the search. */
-const ENTRIES_MAX = 4096;
+export const ENTRIES_MAX = 4096;
 const VALUE_CHARACTERS_MAX = 1024;
+/** Of a DA or DT value: the day. */
+const DATE_CHARACTERS = 8;
 /** Fills an identifier where there is none. */
 const PLACEHOLDER =
   /^(?:anon|anonymous|anonymi[sz]ed|none|unknown|unspecified|test|default|null|na|nil|removed|(.)\1*)$/;
 const DIGIT = /\d/;
 const IDEOGRAPHIC = /[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]/u;
+
+/** What stands in the place of one and has no dot names nothing. */
+export function isUid(value: string): boolean {
+  return value.includes('.');
+}
+
+/** As much of a value as counts: two with the same essence make the same identity. */
+export function essence(kind: IdentityKind, value: string): string {
+  return kind === 'date' && value.length <= VALUE_CHARACTERS_MAX ? value.slice(0, DATE_CHARACTERS) : value;
+}
 
 export class IdentityCollector {
   readonly #words = new Set<string>();
@@ -56,7 +71,7 @@ export class IdentityCollector {
   }
 
   addUid(uid: string): void {
-    if (uid.includes('.') && this.#uids.size < ENTRIES_MAX * 16) this.#uids.add(uid);
+    if (isUid(uid) && this.#uids.size < ENTRIES_MAX * 16) this.#uids.add(uid);
   }
 
   identity(): KnownIdentity {
@@ -137,7 +152,7 @@ export class IdentityCollector {
  * Where the text holds something known: positions in the text, in order, not overlapping. A long identifier counts also
  * inside of a longer word.
  */
-export function findIdentity(text: string, identity: KnownIdentity): { start: number; end: number }[] {
+export function findIdentity(text: string, identity: KnownWords): { start: number; end: number }[] {
   const found: { start: number; end: number }[] = [];
   const words = wordsOf(text);
   const mayHoldDates = identity.dates.size > 0 && DIGIT.test(text);
@@ -156,13 +171,13 @@ export function findIdentity(text: string, identity: KnownIdentity): { start: nu
 }
 
 /** Whether `findIdentity` would find anything. */
-export function holdsIdentity(text: string, identity: KnownIdentity): boolean {
+export function holdsIdentity(text: string, identity: KnownWords): boolean {
   return findIdentity(text, identity).length > 0;
 }
 
 const INSIDE_CHARACTERS_MIN = 7;
 
-function isKnownWord(word: string, identity: KnownIdentity): boolean {
+function isKnownWord(word: string, identity: KnownWords): boolean {
   if (identity.words.has(word)) return true;
   if (word.length <= INSIDE_CHARACTERS_MIN) return false;
   for (const known of identity.words) {
@@ -171,12 +186,12 @@ function isKnownWord(word: string, identity: KnownIdentity): boolean {
   return false;
 }
 
-function dateLength(text: string, words: readonly Word[], index: number, { dates }: KnownIdentity): number {
+function dateLength(text: string, words: readonly Word[], index: number, { dates }: KnownWords): number {
   const date = writtenDateAt(text, words, index);
   return date?.readings.some((reading) => dates.has(reading)) === true ? date.words : 0;
 }
 
-function phraseLength(words: readonly { text: string }[], index: number, identity: KnownIdentity): number {
+function phraseLength(words: readonly { text: string }[], index: number, identity: KnownWords): number {
   const phrases = identity.phrases.get(words[index]?.text ?? '');
   if (phrases === undefined) return 0;
   const phrase = phrases.find((parts) => parts.every((part, offset) => words[index + offset]?.text === part));

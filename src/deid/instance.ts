@@ -8,7 +8,7 @@ import { isPrivate, type Tag } from '../dicom/tag.ts';
 import { isStandardUid } from '../dicom/uids.ts';
 import { VRS } from '../dicom/vr.ts';
 import { sequenceItems } from './element-policy.ts';
-import { IdentityCollector, type IdentityKind, type KnownIdentity } from './identity.ts';
+import { essence, IdentityCollector, type IdentityKind, isUid, type KnownIdentity } from './identity.ts';
 import { issuerOf, patientOf } from './patient.ts';
 import type { CompiledProfile } from './profile.ts';
 import type { Pseudonyms } from './pseudonym.ts';
@@ -57,7 +57,8 @@ export function readInstance(dataSet: DataSet, options: InstanceOptions): Instan
     studyInstanceUid,
     patient,
     shiftDays: options.pseudonyms.dateShiftDays(patient),
-    identity: identityOf(dataSet, options.profile),
+    // What each element adds is compared by itself (siblings.ts).
+    identity: dataSet.unwatched(() => identityOf(dataSet, options.profile)),
   };
 }
 
@@ -68,20 +69,44 @@ export function identityOf(dataSet: DataSet, profile: CompiledProfile): KnownIde
   return collector.identity();
 }
 
-function collect(dataSet: DataSet, profile: CompiledProfile, collector: IdentityCollector): void {
-  for (const element of dataSet.elements()) {
-    const items = sequenceItems(element);
-    if (items !== undefined) for (const item of items) collect(item, profile, collector);
-    else if (element.value !== undefined && element.length > 0) collectValue(element, dataSet, profile, collector);
-  }
+/** What one element adds to the identity. */
+export interface Contribution {
+  /** Of two elements the same where they add the same to everything but the UIDs. */
+  readonly known: string;
+  readonly uids: readonly string[];
+  readonly count: number;
 }
 
-function collectValue(
-  element: Element,
-  dataSet: DataSet,
-  profile: CompiledProfile,
-  collector: IdentityCollector,
-): void {
+/** What `identityOf` takes from an element of the top level. */
+export function contributionOf(element: Element, dataSet: DataSet, profile: CompiledProfile): Contribution {
+  const known: string[] = [];
+  const uids: string[] = [];
+  const collector: Collector = {
+    add: (kind, value) => known.push(`${kind}\0${essence(kind, value)}\0`),
+    addUid(uid) {
+      if (isUid(uid)) uids.push(uid);
+    },
+  };
+  if (profile.base !== 'none') collectElement(element, dataSet, profile, collector);
+  return { known: known.join(''), uids, count: known.length + uids.length };
+}
+
+type Collector = {
+  add(kind: IdentityKind, value: string): void;
+  addUid(uid: string): void;
+};
+
+function collect(dataSet: DataSet, profile: CompiledProfile, collector: Collector): void {
+  for (const element of dataSet.elements()) collectElement(element, dataSet, profile, collector);
+}
+
+function collectElement(element: Element, dataSet: DataSet, profile: CompiledProfile, collector: Collector): void {
+  const items = sequenceItems(element);
+  if (items !== undefined) for (const item of items) collect(item, profile, collector);
+  else if (element.value !== undefined && element.length > 0) collectValue(element, dataSet, profile, collector);
+}
+
+function collectValue(element: Element, dataSet: DataSet, profile: CompiledProfile, collector: Collector): void {
   const vr = meantVr(element);
   if (!VRS[vr].text) return;
   const { tag } = element;

@@ -1,5 +1,6 @@
 /** How long native Pixel Data must be, PS3.5 §8.1.1 and PS3.3 §C.7.6.3: what is beyond is no pixel. */
 import type { DataSet } from '../dicom/data-set.ts';
+import type { Instance } from './instance.ts';
 
 const SAMPLES_PER_PIXEL = 0x00280002;
 const PHOTOMETRIC_INTERPRETATION = 0x00280004;
@@ -7,6 +8,11 @@ const NUMBER_OF_FRAMES = 0x00280008;
 const ROWS = 0x00280010;
 const COLUMNS = 0x00280011;
 const BITS_ALLOCATED = 0x00280100;
+
+/** As much of its pixels as an instance keeps; undefined where that is all of them. */
+export function keptPixelBytes({ profile, dataSet }: Instance): number | undefined {
+  return profile.base === 'none' ? undefined : dataSet.derive(nativePixelBytes);
+}
 
 /** Bytes, even; undefined where the attributes do not say. */
 export function nativePixelBytes(dataSet: DataSet): number | undefined {

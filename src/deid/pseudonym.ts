@@ -37,10 +37,10 @@ export class Pseudonyms {
   readonly #secret: Uint8Array;
   readonly #uids = new Map<string, string>();
 
-  constructor(key: PseudonymKey) {
-    assert(key.bytes.length === KEY_BYTES, 'a pseudonym key has 32 bytes');
-    this.generation = key.generation;
-    this.#secret = createHmac('sha256', key.bytes).update(`lethe pseudonyms\0${key.generation}`).digest();
+  /** From other pseudonyms: the same, without the originals that those were asked for. */
+  constructor(from: PseudonymKey | Pseudonyms) {
+    this.generation = from.generation;
+    this.#secret = from instanceof Pseudonyms ? from.#secret : secretOf(from);
   }
 
   /** The same original gives the same UID. */
@@ -103,6 +103,11 @@ export class Pseudonyms {
   #hash(purpose: string, original: string | Uint8Array): Buffer {
     return createHmac('sha256', this.#secret).update(`${purpose}\0`).update(original).digest();
   }
+}
+
+function secretOf(key: PseudonymKey): Uint8Array {
+  assert(key.bytes.length === KEY_BYTES, 'a pseudonym key has 32 bytes');
+  return createHmac('sha256', key.bytes).update(`lethe pseudonyms\0${key.generation}`).digest();
 }
 
 /** As `Pseudonyms.derivedUid`, for whoever needs no other pseudonym. */

@@ -16,11 +16,11 @@ import type { Vr } from '../dicom/vr.ts';
 import { DataSetWriter, encodeText } from '../dicom/writer.ts';
 import type { CrosswalkEntry } from './crosswalk.ts';
 import { shiftDate, shiftDateTime } from './dates.ts';
-import { readHeader } from './deidentify.ts';
 import { type Place, type Policy, sequenceItems, type Verdict } from './element-policy.ts';
 import { ENCRYPTED_ATTRIBUTES_SEQUENCE, openEncryptedAttributes } from './encrypted-attributes.ts';
 import type { Addition } from './markers.ts';
-import { type Original, Rewriter } from './rewriter.ts';
+import { readHeader } from './read-header.ts';
+import { inOrder, type Original, Rewriter } from './rewriter.ts';
 import { encodedText, meantVr, textValues } from './value-text.ts';
 
 const SOP_CLASS_UID = 0x00080016;
@@ -90,7 +90,7 @@ function write(
     replacements: new Map(),
     pixelBytes: undefined,
   });
-  rewriter.writeRoot(dataSet);
+  rewriter.writeRoot(dataSet, inOrder(dataSet));
   deflate?.end();
   return hash.digest('hex');
 }

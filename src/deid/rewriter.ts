@@ -27,6 +27,13 @@ export interface RewriterOptions {
   readonly replacements: ReadonlyMap<Tag, Replacement>;
   /** Bytes that native Pixel Data should have; what is beyond is no pixel and stays behind. */
   readonly pixelBytes: number | undefined;
+  /** Told of each element of the original's top level, in order. */
+  readonly witness?: Witness | undefined;
+}
+
+export interface Witness {
+  before(counts: Readonly<ActionCounts>): void;
+  after(counts: Readonly<ActionCounts>): void;
 }
 
 /** An element of another data set, in the place of the one here. */
@@ -61,25 +68,40 @@ export class Rewriter {
     this.#options = options;
   }
 
-  writeRoot(dataSet: DataSet): void {
-    const { additions, replacements, writer } = this.#options;
+  /** `elements`: those of the data set, `inOrder`. */
+  writeRoot(dataSet: DataSet, elements: Iterable<Element>): void {
+    const { additions, replacements, witness } = this.#options;
     this.#root = dataSet;
     const forced = [...new Set([...additions.keys(), ...replacements.keys()])].sort((a, b) => a - b);
     let next = 0;
     const writeForced = (before: number): void => {
-      for (let tag = forced[next]; tag !== undefined && tag < before; tag = forced[++next]) {
-        const addition = additions.get(tag);
-        if (addition?.kind === 'original') this.#writeElement(addition.element, addition.dataSet, TOP_LEVEL);
-        else if (addition !== undefined) writeAddition(writer, tag, addition);
-        else this.#writeReplacement(tag, replacements.get(tag));
-      }
+      for (let tag = forced[next]; tag !== undefined && tag < before; tag = forced[++next]) this.#writeForced(tag);
     };
-    for (const element of inOrder(dataSet)) {
+    for (const element of elements) {
       writeForced(element.tag);
-      if (forced[next] === element.tag) writeForced(element.tag + 1);
-      else this.#writeElement(element, dataSet, TOP_LEVEL);
+      witness?.before(this.counts);
+      this.writeOne(element, dataSet);
+      witness?.after(this.counts);
+      if (forced[next] === element.tag) next++;
     }
     writeForced(Number.POSITIVE_INFINITY);
+  }
+
+  /** An element of the top level, or what takes its place. */
+  writeOne(element: Element, dataSet: DataSet): void {
+    this.#root = dataSet;
+    if (!this.#writeForced(element.tag)) this.#writeElement(element, dataSet, TOP_LEVEL);
+  }
+
+  /** False where nothing is written there but what the original has. */
+  #writeForced(tag: Tag): boolean {
+    const { additions, replacements, writer } = this.#options;
+    const addition = additions.get(tag);
+    if (addition?.kind === 'original') this.#writeElement(addition.element, addition.dataSet, TOP_LEVEL);
+    else if (addition !== undefined) writeAddition(writer, tag, addition);
+    else if (replacements.has(tag)) this.#writeReplacement(tag, replacements.get(tag));
+    else return false;
+    return true;
   }
 
   #writeElement(original: Element, dataSet: DataSet, place: Place): void {

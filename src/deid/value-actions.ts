@@ -41,6 +41,8 @@ const CODE_STRING = /^[A-Z0-9 _]{1,16}$/;
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 export class ValueActions {
+  /** UIDs that were compared with those of the instance. */
+  readonly askedUids = new Set<string>();
   readonly #instance: Instance;
 
   constructor(instance: Instance) {
@@ -112,7 +114,10 @@ export class ValueActions {
 
   #knownUids(value: Uint8Array): Uint8Array {
     const { uids } = this.#instance.identity;
-    return this.#mapped(value, (uid) => uids.has(uid) || !UID_FORM.test(uid));
+    return this.#mapped(value, (uid) => {
+      this.askedUids.add(uid);
+      return uids.has(uid) || !UID_FORM.test(uid);
+    });
   }
 
   #mapped(value: Uint8Array, isMapped: (uid: string) => boolean): Uint8Array {

@@ -22,6 +22,10 @@ export interface ReadDataSetOptions {
   readonly stopAtPixelData?: boolean;
   /** Ends with Pixel Data (7FE0,0010) at the top level: what stands behind, a data set or not, is not looked at. */
   readonly endAfterPixelData?: boolean;
+  /** Native Pixel Data (7FE0,0010) of the top level stays in the source however short it is. */
+  readonly pixelsStay?: boolean;
+  /** Reads one element of a data set that begins before, of which this is what is known of its beginning. */
+  readonly oneElementIn?: { readonly dataSet: DataSet; readonly signed: boolean };
 }
 
 export const HEADER_BYTES_MAX = 256 * 1024 * 1024;
@@ -44,6 +48,8 @@ export function readDataSet(source: ByteSource, options: ReadDataSetOptions): Da
     littleEndian: options.littleEndian,
     offset,
     ...(options.wholeValueBytesMax === undefined ? {} : { wholeValueBytesMax: options.wholeValueBytesMax }),
+    signed: options.oneElementIn?.signed ?? false,
+    pixelsInPieces: options.pixelsStay ?? false,
   });
   const builder = new DataSetBuilder(tokenizer, options);
   let position = offset;
@@ -88,6 +94,7 @@ class DataSetBuilder {
   readonly #headerBytesMax: number;
   readonly #stopAtPixelData: boolean;
   readonly #endAfterPixelData: boolean;
+  readonly #endsAfterOne: boolean;
   #endsWithBulk = false;
   readonly #open: Open[] = [];
   #dataSet: DataSet;
@@ -95,12 +102,13 @@ class DataSetBuilder {
   #chunkBytes = 0; // of the last chunk, until a value kept it
 
   constructor(tokenizer: DataSetTokenizer, options: ReadDataSetOptions) {
-    this.root = new DataSet(options.littleEndian);
+    this.root = new DataSet(options.littleEndian, options.oneElementIn?.dataSet);
     this.#dataSet = this.root;
     this.#tokenizer = tokenizer;
     this.#headerBytesMax = options.headerBytesMax ?? HEADER_BYTES_MAX;
     this.#stopAtPixelData = options.stopAtPixelData ?? false;
     this.#endAfterPixelData = options.endAfterPixelData ?? false;
+    this.#endsAfterOne = options.oneElementIn !== undefined;
   }
 
   /** The next values are views of a chunk of this size; the first of them keeps the whole chunk in memory. */
@@ -145,7 +153,7 @@ class DataSetBuilder {
         return true;
       case 'sequence-end':
         this.#finish();
-        return true;
+        return !(this.#endsAfterOne && token.depth === 0);
       case 'fragments-end':
         return !this.#isLast({ tag: this.#finish(), depth: token.depth });
       case 'bulk-end':
@@ -157,7 +165,7 @@ class DataSetBuilder {
   }
 
   #isLast({ tag, depth }: { tag: Tag; depth: number }): boolean {
-    return this.#endAfterPixelData && depth === 0 && tag === LAST_PIXEL_DATA;
+    return depth === 0 && (this.#endsAfterOne || (this.#endAfterPixelData && tag === LAST_PIXEL_DATA));
   }
 
   #stops(token: { tag: Tag; depth: number }): boolean {

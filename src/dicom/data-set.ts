@@ -8,6 +8,7 @@
  *
  *   dataSet.string(tag) strings(tag) number(tag) numbers(tag) bytes(tag) items(tag) element(tag) elements()
  *   valueBytes(file.source, element, bytesMax)   a value that stayed in the source
+ *   dataSet.like(replacements) derive(compute) watch(run)   of a series: see `sibling-reader.ts`
  */
 import type { ByteSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
@@ -42,14 +43,28 @@ const WARNINGS_MAX = 100;
 const SCANNED_MAX = 8;
 const NO_WARNINGS: readonly DataSetWarning[] = [];
 const NO_ITEMS: readonly DataSet[] = [];
+const NO_ELEMENTS: readonly Element[] = [];
+/** Among the tags that were asked for: the elements as a whole were. No tag is negative. */
+export const ALL_ELEMENTS = -1;
+
+/** What was made of a data set, and the tags that it was asked for meanwhile. */
+interface Derived {
+  readonly value: unknown;
+  readonly asked: ReadonlySet<Tag>;
+}
 
 export class DataSet {
   readonly littleEndian: boolean;
   readonly #parent: DataSet | undefined;
-  readonly #elements: Element[] = [];
+  #elements: Element[] = [];
   #byTag: Map<Tag, Element> | undefined; // made for the first lookup among many
   #warnings: DataSetWarning[] | undefined;
   #characterSet: CharacterSet | undefined;
+  /** Equal but for `#replaced`. */
+  #model: DataSet | undefined;
+  #replaced: readonly Element[] = NO_ELEMENTS;
+  #asked: Set<Tag> | undefined; // while somebody watches
+  #derived: Map<unknown, Derived> | undefined;
 
   constructor(littleEndian: boolean, parent?: DataSet) {
     this.littleEndian = littleEndian;
@@ -79,8 +94,78 @@ export class DataSet {
     return this.#characterSet;
   }
 
+  /**
+   * This data set with other elements in some places, each with the tag of the one before. Its own must be in order, and
+   * Specific Character Set stays.
+   */
+  like(replacements: readonly { readonly index: number; readonly element: Element }[]): DataSet {
+    const dataSet = new DataSet(this.littleEndian, this.#parent);
+    dataSet.#elements = this.#elements.slice();
+    for (const { index, element } of replacements) dataSet.#elements[index] = element;
+    dataSet.#model = this;
+    dataSet.#replaced = replacements.map(({ element }) => element);
+    dataSet.#characterSet = this.#characterSet;
+    return dataSet;
+  }
+
+  /**
+   * `compute(this)`; computed once, and taken from the data set that this one is like where nothing differs that was asked
+   * for then. `compute` depends on the data set alone, and is known by its identity: a function of a module.
+   */
+  derive<T>(compute: (dataSet: DataSet) => T): T {
+    const known = this.#derived?.get(compute) ?? this.#derivedByModel(compute);
+    if (known !== undefined) {
+      for (const tag of known.asked) this.#asked?.add(tag);
+      return known.value as T;
+    }
+    const { result, asked } = this.watch(() => compute(this));
+    this.#derived ??= new Map();
+    this.#derived.set(compute, { value: result, asked });
+    return result;
+  }
+
+  #derivedByModel(compute: unknown): Derived | undefined {
+    const model = this.#model;
+    const known = model === undefined ? undefined : model.#derived?.get(compute);
+    if (known === undefined || known.asked.has(ALL_ELEMENTS)) return undefined;
+    return this.#replaced.some(({ tag }) => known.asked.has(tag)) ? undefined : known;
+  }
+
+  /**
+   * The tags that `run` asks this data set for; what it asks items for counts as their sequence. `ALL_ELEMENTS` is among
+   * them where it went through the elements, so that any may have mattered.
+   */
+  watch<T>(run: () => T): { readonly result: T; readonly asked: ReadonlySet<Tag> } {
+    const outer = this.#asked;
+    const asked = new Set<Tag>();
+    this.#asked = asked;
+    try {
+      return { result: run(), asked };
+    } finally {
+      this.#asked = outer;
+      if (outer !== undefined) for (const tag of asked) outer.add(tag);
+    }
+  }
+
+  /** What `run` asks for does not count for who watches. */
+  unwatched<T>(run: () => T): T {
+    const outer = this.#asked;
+    this.#asked = undefined;
+    try {
+      return run();
+    } finally {
+      this.#asked = outer;
+    }
+  }
+
   elements(): Iterable<Element> {
+    this.#asked?.add(ALL_ELEMENTS);
     return this.#elements;
+  }
+
+  /** Whether `test` holds for the tag of any element. Data sets that are `like` each other have the same tags. */
+  someTag(test: (tag: Tag) => boolean): boolean {
+    return this.#elements.some(({ tag }) => test(tag));
   }
 
   has(tag: Tag): boolean {
@@ -88,6 +173,13 @@ export class DataSet {
   }
 
   element(tag: Tag): Element | undefined {
+    this.#asked?.add(tag);
+    if (this.#model === undefined) return this.#find(tag);
+    for (const element of this.#replaced) if (element.tag === tag) return element;
+    return this.#model.#find(tag);
+  }
+
+  #find(tag: Tag): Element | undefined {
     if (this.#byTag !== undefined) return this.#byTag.get(tag);
     if (this.#elements.length <= SCANNED_MAX) return this.#elements.findLast((element) => element.tag === tag);
     this.#byTag = new Map(this.#elements.map((element) => [element.tag, element]));

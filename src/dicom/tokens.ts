@@ -54,6 +54,10 @@ export interface TokenizerOptions {
   readonly depthMax?: number;
   /** Position of the first byte pushed; tokens count from it. */
   readonly offset?: number;
+  /** Pixel Representation (0028,0103) was 1 before the first byte pushed. */
+  readonly signed?: boolean;
+  /** Native Pixel Data (7FE0,0010) of the top level comes in pieces however short it is. */
+  readonly pixelsInPieces?: boolean;
 }
 
 export const WHOLE_VALUE_BYTES_MAX = 64 * 1024;
@@ -107,6 +111,7 @@ export class DataSetTokenizer {
   readonly #header: Header = { tag: 0, vr: 'UN', length: 0, headerBytes: 0, explicitUn: false };
   readonly #wholeValueBytesMax: number;
   readonly #depthMax: number;
+  readonly #pixelsInPieces: boolean;
   #frame: Frame;
   #offset: number; // of the first byte not consumed
   #bulkRemaining = NO_BULK;
@@ -118,6 +123,7 @@ export class DataSetTokenizer {
     this.#wholeValueBytesMax = options.wholeValueBytesMax ?? WHOLE_VALUE_BYTES_MAX;
     this.#depthMax = options.depthMax ?? DEPTH_MAX;
     this.#offset = options.offset ?? 0;
+    this.#pixelsInPieces = options.pixelsInPieces ?? false;
     this.#frame = {
       kind: IN_DATA_SET,
       parent: undefined,
@@ -127,7 +133,7 @@ export class DataSetTokenizer {
       explicitVr: options.explicitVr,
       littleEndian: options.littleEndian,
       depth: 0,
-      signed: false,
+      signed: options.signed ?? false,
       items: 0,
     };
   }
@@ -276,7 +282,7 @@ export class DataSetTokenizer {
       this.#open(frame, IN_SEQUENCE, offset + length);
       return { kind: 'sequence-start', tag, vr, length, offset, depth: frame.depth };
     }
-    if (length > this.#wholeValueBytesMax) {
+    if (length > this.#wholeValueBytesMax || (tag === PIXEL_DATA && this.#pixelsInPieces && frame.depth === 0)) {
       this.#consume(headerBytes);
       this.#bulkRemaining = length;
       this.#bulkEnd = BULK_END;

@@ -5,6 +5,7 @@ import { LetheError } from '../core/errors.ts';
 import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import type { CrosswalkForm } from '../deid/deidentify.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
+import type { PseudonymKey } from '../deid/pseudonym.ts';
 import { keepCrosswalk } from '../queue/local-crosswalk.ts';
 import { LocalPreparedArea } from '../queue/local-prepared.ts';
 import { openVerified } from '../queue/local-received.ts';
@@ -15,6 +16,7 @@ import { customerKey } from './keys.ts';
 import type { DestinationTaker, Rendering } from './outputs.ts';
 import { processInstance } from './process.ts';
 import type { ProcessJob } from './process-job.ts';
+import { SiblingMemories } from './sibling-memories.ts';
 
 /** Plain data: it is cloned into the thread. */
 export interface ProcessWorkerData {
@@ -72,6 +74,7 @@ if (port !== null) {
   const onProgress = progressTo(port);
   const data = workerData as ProcessWorkerData;
   const area = new LocalPreparedArea(data.dataDir);
+  const memories = new SiblingMemories();
   const options = {
     profileOf: profiles(data),
     rules: compileRules(data.rules),
@@ -84,6 +87,7 @@ if (port !== null) {
     prepared: (job: ProcessJob) => area.prepared(job.id, job.attempt),
     keyOf: (customer: string) => ({ bytes: customerKey(data.key, customer), generation: data.keyGeneration }),
     studiesKeyOf: (customer: string) => customerKey(data.studiesKey, customer),
+    memoryOf: (profile: CompiledProfile, key: PseudonymKey) => memories.of(profile, key),
     ...(data.crosswalkPublicKey === undefined
       ? {}
       : { crosswalk: crosswalkTo(data.dataDir, data.crosswalkPublicKey, data.crosswalkForm) }),

@@ -17,6 +17,7 @@ import { lookAgain } from '../deid/burned-in/second-look.ts';
 import type { DeidentifyOptions } from '../deid/deidentify.ts';
 import type { CompiledProfile } from '../deid/profile.ts';
 import type { PseudonymKey } from '../deid/pseudonym.ts';
+import type { SiblingMemory } from '../deid/siblings.ts';
 import type { PreparedManifest } from '../delivery/destination.ts';
 import type { DataSet } from '../dicom/data-set.ts';
 import { type Part10File, readPart10 } from '../dicom/part10.ts';
@@ -50,6 +51,8 @@ export interface ProcessDeps {
   keyOf(customer: string): PseudonymKey;
   /** Of the record which patient a study belongs to; not rotated. */
   studiesKeyOf(customer: string): Uint8Array;
+  /** Of the profile and the key alone; absent: each instance is the first. */
+  memoryOf?(profile: CompiledProfile, key: PseudonymKey): SiblingMemory;
   /** Encrypts what leads back from pseudonyms to originals; absent: no crosswalk is kept. */
   readonly crosswalk?: NonNullable<DeidentifyOptions['crosswalk']> & {
     keep(sopInstanceUid: string, record: Uint8Array): void;
@@ -236,11 +239,14 @@ async function makeObject(
   // Never committed: what a crash leaves of it has a temporary name and goes at the next start.
   const pack = isKept ? work.pack : deps.prepared({ ...job, attempt: `${job.attempt}-object` });
   try {
+    const profile = options.profileOf(plan.profile ?? work.profile);
+    const key = deps.keyOf(job.customer);
     const object = writeObject({ pack, isKept }, work.received, {
       prefix: prefixOf(index),
-      profile: options.profileOf(plan.profile ?? work.profile),
-      key: deps.keyOf(job.customer),
+      profile,
+      key,
       studiesKey: deps.studiesKeyOf(job.customer),
+      memory: deps.memoryOf?.(profile, key),
       source: job.sourceName,
       cleaned: work.cleaned,
       crosswalk: deps.crosswalk,

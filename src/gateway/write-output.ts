@@ -9,6 +9,7 @@ import { type Deidentification, type DeidentifyOptions, deidentify } from '../de
 import { leakCheck, leakCheckText } from '../deid/leak-check.ts';
 import type { CompiledProfile } from '../deid/profile.ts';
 import { derivedUid, type PseudonymKey } from '../deid/pseudonym.ts';
+import type { SiblingMemory } from '../deid/siblings.ts';
 import type { PreparedImage, PreparedManifest } from '../delivery/destination.ts';
 import { readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
@@ -22,6 +23,8 @@ export interface ObjectOptions {
   readonly profile: CompiledProfile;
   readonly key: PseudonymKey;
   readonly studiesKey: Uint8Array;
+  /** Of this profile and key. */
+  readonly memory: SiblingMemory | undefined;
   /** For profile rules that look at where an instance came from. */
   readonly source: string;
   readonly cleaned: CleanedPixels;
@@ -44,7 +47,7 @@ export function writeObject(
   received: ByteSource,
   options: ObjectOptions,
 ): WrittenObject {
-  const { profile, key, studiesKey, source, cleaned, crosswalk, prefix } = options;
+  const { profile, key, studiesKey, memory, source, cleaned, crosswalk, prefix } = options;
   const name = `${prefix}instance.dcm`;
   const file = pack.file(name);
   const deidentified = deidentify(received, file, {
@@ -52,19 +55,20 @@ export function writeObject(
     key,
     studiesKey,
     source,
+    ...(memory === undefined ? {} : { memory }),
     ...(crosswalk === undefined ? {} : { crosswalk }),
     ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
   });
   file.end();
   const output = pack.source(name);
-  verifyObject(output, deidentified);
+  verifyObject(output, deidentified, memory);
   const pixels = `${cleaned.decision}: ${cleaned.reason}`;
   return { file: name, pack, bytes: output.size, isKept, deidentified, pixels };
 }
 
 /** The identifiers of this instance are searched for in everything about to leave; one hit holds it. */
-function verifyObject(output: ByteSource, { identity }: Deidentification): void {
-  const [leak] = leakCheck(output, identity);
+function verifyObject(output: ByteSource, { identity }: Deidentification, memory: SiblingMemory | undefined): void {
+  const [leak] = leakCheck(output, identity, memory?.outputs);
   if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: leak.path });
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { bytesSource } from '../../src/core/bytes.ts';
-import type { DataSet } from '../../src/dicom/data-set.ts';
+import { ALL_ELEMENTS, type DataSet } from '../../src/dicom/data-set.ts';
 import { readDataSet } from '../../src/dicom/data-set-reader.ts';
 import { tagOfKeyword } from '../../src/dicom/dictionary.ts';
 import { type BuildElement, buildDataSet, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE } from '../build/data-set.ts';
@@ -176,5 +176,59 @@ describe('structure', () => {
 
   test('there are no items where there is no sequence', () => {
     assert.deepEqual(read([['PatientID', 'P']]).items(tag('PatientID')), []);
+  });
+});
+
+describe('a data set that is like another', () => {
+  const NAME = 0x00100010;
+  const NUMBER = 0x00200013;
+  const first = read([
+    [NAME, 'PN', 'A'],
+    [NUMBER, 'IS', '1'],
+    [0x00204000, 'LT', 'x'],
+  ]);
+  const other = first.like([
+    { index: 1, element: { tag: NUMBER, vr: 'IS', offset: 0, length: 2, value: Buffer.from('22') } },
+  ]);
+
+  test('differs in the elements that were given, and in nothing else', () => {
+    assert.deepEqual([other.string(NAME), other.string(NUMBER), other.string(0x00204000)], ['A', '22', 'x']);
+    assert.deepEqual([first.string(NUMBER), first.string(NAME)], ['1', 'A']);
+    assert.deepEqual(
+      [...other.elements()].map(({ tag }) => tag),
+      [...first.elements()].map(({ tag }) => tag),
+    );
+    assert.ok(other.someTag((tag) => tag === NUMBER) && !other.someTag((tag) => tag === 1));
+  });
+
+  test('what was derived is taken over where nothing that was asked for differs', () => {
+    let count = 0;
+    const ofName = (dataSet: DataSet): string => `${++count} ${dataSet.string(NAME)}`;
+    const ofNumber = (dataSet: DataSet): string => `${++count} ${dataSet.string(NUMBER)}`;
+    const ofAll = (dataSet: DataSet): string => `${++count} ${[...dataSet.elements()].length}`;
+    const throughAnother = (dataSet: DataSet): string => `${++count} of ${dataSet.derive(ofNumber)}`;
+    assert.deepEqual([first.derive(ofName), first.derive(ofName), other.derive(ofName)], ['1 A', '1 A', '1 A']);
+    assert.deepEqual([first.derive(ofNumber), other.derive(ofNumber), other.derive(ofNumber)], ['2 1', '3 22', '3 22']);
+    assert.deepEqual([first.derive(ofAll), other.derive(ofAll)], ['4 3', '5 3']);
+    assert.deepEqual([first.derive(throughAnother), other.derive(throughAnother)], ['6 of 2 1', '7 of 3 22']);
+  });
+
+  test('a watch sees what was asked for, within others too, unless it was said not to count', () => {
+    const { result, asked } = first.watch(() => {
+      first.string(NAME);
+      first.unwatched(() => first.string(NUMBER));
+      return first.watch(() => first.has(0x00280010)).asked;
+    });
+    assert.deepEqual([...result], [0x00280010]);
+    assert.deepEqual([...asked].sort(), [NAME, 0x00280010].sort());
+    assert.ok(first.watch(() => [...first.elements()]).asked.has(ALL_ELEMENTS));
+    assert.throws(
+      () =>
+        first.watch(() => {
+          throw new Error('stopped');
+        }),
+      /stopped/,
+    );
+    assert.equal(first.watch(() => first.string(NAME)).asked.size, 1);
   });
 });
