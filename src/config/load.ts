@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { Compile } from 'typebox/compile';
 import { LetheError } from '../core/errors.ts';
+import { nearestName } from '../core/nearest.ts';
 import { type SchemaNode, WrittenDocument } from '../core/written-document.ts';
 import { type Configuration, ConfigurationSchema, type SecretReference } from './schema.ts';
 import { readTextFile } from './text-file.ts';
@@ -133,7 +134,16 @@ function checkPolicies(configuration: Configuration, path: string, placeOf: Load
     if (strange === undefined) continue;
     const key = `rules.${rule.name}.destinations`;
     const place = placeOf(['rules', index, 'destinations']);
-    throw new LetheError('CONFIG_INVALID', { path, ...place, key, problem: `no destination is called ${strange}` });
+    const didYouMean = nearestName(strange, [...names]);
+    const problem = `no destination is called ${strange}`;
+    throw new LetheError('CONFIG_INVALID', {
+      path,
+      ...place,
+      key,
+      problem,
+      didYouMean,
+      allowed: [...names].join(', '),
+    });
   }
   for (const folder of configuration.folders) {
     if ((folder.customers === undefined) === (folder.customer === undefined))

@@ -328,7 +328,8 @@ const RuleTerm = Type.Object(
     matches: Type.Optional(
       Type.String({
         maxLength: PATTERN_CHARACTERS_MAX,
-        description: 'Regular expression (RE2) that one of the values must match somewhere.',
+        description:
+          'Regular expression (RE2; `(?i)` in front ignores case) that one of the values must match somewhere.',
       }),
     ),
     exists: Type.Optional(Type.Boolean({ description: 'Whether the element is there with a value.' })),

@@ -11,10 +11,8 @@ import type { RE2JSSyntaxException, RE2JS as Re2 } from 're2js';
 
 /** UTF-16 code units of an expression. */
 export const PATTERN_CHARACTERS_MAX = 256;
-/** Characters of a value that `matches` looks at, from its beginning. */
-export const MATCHED_CHARACTERS_MAX = 1024;
-/** Characters of a value that `replaced` takes. */
-export const REPLACED_CHARACTERS_MAX = 4096;
+/** Characters of a value: as many as an LT may have, the longest VR that is bounded (PS3.5 Table 6.2-1). */
+export const MATCHED_CHARACTERS_MAX = 10240;
 
 /** Instructions of the compiled expression: each costs a few nanoseconds a character. */
 const STEPS_MAX = 1000;
@@ -49,7 +47,7 @@ export function compilePattern(source: string): Pattern {
 
 /** Each search starts behind the match before and may look at all that is left. */
 function isAffordable(compiled: Re2, steps: number, text: string): boolean {
-  if (text.length > REPLACED_CHARACTERS_MAX) return false;
+  if (text.length > MATCHED_CHARACTERS_MAX) return false;
   const matcher = compiled.matcher(text);
   let work = steps * text.length;
   while (matcher.find()) {
@@ -96,7 +94,9 @@ function placeIn(
   for (let length = 1; length <= source.length; length++) {
     const part = source.slice(0, length);
     const found = compile(part);
-    if (found?.error === error) return part.lastIndexOf(found.input ?? '') + 1;
+    // The beginning may end within what is right as a whole: `(?` of `(?:`.
+    const at = found?.error === error ? part.lastIndexOf(found.input ?? '') : -1;
+    if (at >= 0 && source.startsWith(input, at)) return at + 1;
   }
   return undefined;
 }
@@ -115,5 +115,5 @@ const ADVICE: readonly (readonly [fragment: RegExp, words: string])[] = [
 function wordsFor({ error, input }: RE2JSSyntaxException): string {
   const fragment = input ?? '';
   const advice = ADVICE.find(([start]) => start.test(fragment))?.[1];
-  return `not a regular expression as they are known here (RE2): ${fragment} ${advice ?? `(${error})`}`;
+  return `not a regular expression as they are known here (RE2), "${fragment}": ${advice ?? error}`;
 }

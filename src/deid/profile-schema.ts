@@ -46,7 +46,10 @@ const Condition = Type.Object(
     element: Type.String({ description: 'Keyword or tag of a top-level element.' }),
     equals: Type.Optional(Texts),
     matches: Type.Optional(
-      Type.String({ maxLength: PATTERN_CHARACTERS_MAX, description: 'Regular expression (RE2) on any of its values.' }),
+      Type.String({
+        maxLength: PATTERN_CHARACTERS_MAX,
+        description: 'Regular expression (RE2; `(?i)` in front ignores case) on any of its values.',
+      }),
     ),
     exists: Type.Optional(Type.Boolean()),
   },
@@ -82,7 +85,7 @@ const Rule = Type.Object(
     pattern: Type.Optional(
       Type.String({
         maxLength: PATTERN_CHARACTERS_MAX,
-        description: 'Of regexReplace: regular expression (RE2) of what is replaced.',
+        description: 'Of regexReplace: regular expression (RE2; `(?i)` in front ignores case) of what is replaced.',
       }),
     ),
     length: Type.Optional(

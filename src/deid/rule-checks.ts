@@ -49,7 +49,7 @@ const SUITS: Readonly<Partial<Record<Action, Suits>>> = {
     vrs: (vr) => PSEUDONYM_VRS.includes(vr) || vr === 'UI',
     why: 'a pseudonym is text or a UID; dates are shifted, ages generalised, all others made a dummy',
   },
-  shift: { vrs: (vr) => DATES.includes(vr), why: 'only dates are shifted; times of day tell the same without' },
+  shift: { vrs: (vr) => DATES.includes(vr), why: 'only dates are shifted (DA, DT); a time of day stays as it is' },
   replace: OF_TEXT,
   regexReplace: OF_TEXT,
   lookup: OF_TEXT,

@@ -4,11 +4,12 @@
  * the rule's own values, never what stands in the instance.
  */
 import { LetheError } from '../core/errors.ts';
+import { nearestName } from '../core/nearest.ts';
 import { compilePattern, type Pattern, PatternProblem } from '../core/pattern.ts';
 import { opensInMs, parseTimeWindow } from '../delivery/pace.ts';
 import type { DataSet } from '../dicom/data-set.ts';
-import { nearestKeyword, tagNamed } from '../dicom/dictionary.ts';
-import type { Tag } from '../dicom/tag.ts';
+import { attributeOf, nearestKeyword, tagNamed } from '../dicom/dictionary.ts';
+import { isPrivate, type Tag } from '../dicom/tag.ts';
 
 export interface RuleTerm {
   /** Keyword or tag; through sequences with dots: `RequestAttributesSequence.ScheduledProcedureStepID` (any item). */
@@ -58,6 +59,7 @@ export class TermProblem extends Error {
 }
 
 const PATH_DEPTH_MAX = 8;
+const WAYS = ['dicom', 'folder', 'http', 'stow', 'pull'];
 
 /** @throws TermProblem */
 export function compileTerm(term: RuleTerm): CompiledTerm {
@@ -70,6 +72,9 @@ export function compileTerm(term: RuleTerm): CompiledTerm {
 }
 
 function placeChecks({ customer, source, via }: RuleTerm): CompiledTerm[] {
+  const unknown = via === undefined ? undefined : listOf(via).find((way) => !WAYS.includes(way));
+  if (unknown !== undefined)
+    throw new TermProblem(`${unknown} is no way in; those are ${WAYS.join(', ')}`, 'via', nearestName(unknown, WAYS));
   const check = (
     name: string,
     wanted: string | readonly string[] | undefined,
@@ -125,8 +130,10 @@ function elementChecks(term: RuleTerm): CompiledTerm[] {
     if (stray === undefined) return [];
     throw new TermProblem('equals, matches, exists, atLeast and atMost need an element', stray);
   }
-  const path = element.split('.').map(tagMeant);
-  if (path.length > PATH_DEPTH_MAX) throw new TermProblem(`a path has at most ${PATH_DEPTH_MAX} elements`, 'element');
+  const path = pathOf(element);
+  const asksText = equals !== undefined || matches !== undefined || atLeast !== undefined || atMost !== undefined;
+  if (asksText && isSequence(path.at(-1)) === true)
+    throw new TermProblem(`${element} is a sequence, which has no text; ask whether it exists`, 'element');
   const checks: CompiledTerm[] = [];
   const add = (words: string, test: (values: readonly string[]) => boolean) =>
     checks.push({ words: `${element} ${words}`, holds: (dataSet) => test(valuesAt(dataSet, path)) });
@@ -160,6 +167,21 @@ function elementChecks(term: RuleTerm): CompiledTerm[] {
   if (checks.length === 0)
     throw new TermProblem('an element alone asks nothing; add equals, matches, exists, atLeast or atMost', 'element');
   return checks;
+}
+
+function pathOf(element: string): readonly Tag[] {
+  const names = element.split('.');
+  if (names.length > PATH_DEPTH_MAX) throw new TermProblem(`a path has at most ${PATH_DEPTH_MAX} elements`, 'element');
+  const path = names.map(tagMeant);
+  const stop = path.slice(0, -1).findIndex((tag) => isSequence(tag) === false);
+  if (stop >= 0) throw new TermProblem(`${names[stop]} is no sequence`, 'element');
+  return path;
+}
+
+/** Undefined where the dictionary does not know. */
+function isSequence(tag: Tag | undefined): boolean | undefined {
+  const vrs = tag === undefined || isPrivate(tag) ? undefined : attributeOf(tag)?.vrs;
+  return vrs === undefined || vrs.length === 0 ? undefined : vrs.includes('SQ');
 }
 
 /** Values of every item on the way. */

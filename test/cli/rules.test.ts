@@ -56,9 +56,19 @@ test('--at assumes another time of receipt, and --json says the same to programs
 
 test('a mistake in a rule stops everything, and its line is named', (t) => {
   const mistakes: [string, string, RegExp][] = [
-    ['element: Modality', 'element: Modalty', /line=10 .*Modalty is neither a tag nor a keyword/],
-    ['during: "20:00-06:00"', 'during: noon', /line=14 /],
-    ['destinations: [archive]', 'destinations: [archiv]', /line=8 .*no destination is called archiv/],
+    ['element: Modality', 'element: Modalty', /line=10 column=18 .*Modalty is neither a tag .*didYouMean=Modality/],
+    ['during: "20:00-06:00"', 'during: noon', /line=14 column=22 /],
+    [
+      '[archive]',
+      '[archiv]',
+      /line=8 column=19 .*no destination is called archiv .*didYouMean=archive allowed=cloud, /,
+    ],
+    ['action: urgent', 'action: ugrent', /line=13 column=13 .*didYouMean=urgent allowed=discard, hold, route, /],
+    ['equals: SR', 'equal: SR', /line=11 column=9 .*unknown key didYouMean=equals known=element, equals, /],
+    ['equals: SR', 'matches: "^(?:S|S)+R(?=x)$"', /line=11 column=18 .*back as \$1.*\(at its character 11\)/],
+    ['element: Modality', 'element: Modality.StudyDate', /line=10 column=18 .*Modality is no sequence/],
+    ['element: Modality', 'element: ReferencedStudySequence', /line=10 column=18 .*is a sequence/],
+    ['timeZone: UTC', 'via: flder', /line=14 column=42 .*flder is no way in.*didYouMean=folder/],
   ];
   for (const [right, wrong, expected] of mistakes) {
     const { stderr, status } = rules(t, CONFIGURATION.replace(right, wrong));

@@ -11,7 +11,6 @@ import {
   MATCHED_CHARACTERS_MAX,
   PATTERN_CHARACTERS_MAX,
   PatternProblem,
-  REPLACED_CHARACTERS_MAX,
 } from '../../src/core/pattern.ts';
 
 /** An engine that backtracks would not come back from any of these in the lifetime of a machine. */
@@ -51,10 +50,23 @@ describe('an expression that would loop in an engine that backtracks', () => {
       const compiled = compilePattern(pattern);
       const hostile = `${pump.repeat(MATCHED_CHARACTERS_MAX / pump.length - 1)}!`;
       assert.equal(compiled.matches(hostile), matches);
-      const long = `${pump.repeat(REPLACED_CHARACTERS_MAX / pump.length - 1)}!`;
-      assert.equal(compiled.replaced(long, '$&'), long);
+      assert.equal(compiled.replaced(hostile, '$&'), hostile);
     });
   }
+});
+
+describe('how far a value is looked at', () => {
+  const before = 'a'.repeat(10_239);
+
+  test('a condition looks at as many characters as an LT may have, and no further', () => {
+    assert.equal(compilePattern('x').matches(`${before}x`), true);
+    assert.equal(compilePattern('x').matches(`${before}ax`), false);
+  });
+
+  test('a replacement that would have to look further is not made', () => {
+    assert.equal(compilePattern('x').replaced(`${before}x`, 'y'), `${before}y`);
+    assert.equal(compilePattern('x').replaced(`${before}xa`, 'y'), undefined);
+  });
 });
 
 describe('a replacement', () => {
@@ -65,9 +77,9 @@ describe('a replacement', () => {
 
   test('that looks at the rest of a long value again and again is not made', () => {
     const rescanning = compilePattern('a.*b|a');
-    assert.equal(rescanning.replaced('a'.repeat(1000), 'x'), 'x'.repeat(1000));
-    assert.equal(rescanning.replaced('a'.repeat(REPLACED_CHARACTERS_MAX), 'x'), undefined);
-    assert.equal(compilePattern('^a').replaced('a'.repeat(REPLACED_CHARACTERS_MAX + 1), 'x'), undefined);
+    assert.equal(rescanning.replaced('a'.repeat(2800), 'x'), 'x'.repeat(2800));
+    assert.equal(rescanning.replaced('a'.repeat(3000), 'x'), undefined);
+    assert.equal(rescanning.replaced('a'.repeat(MATCHED_CHARACTERS_MAX), 'x'), undefined);
   });
 });
 
@@ -75,6 +87,8 @@ describe('what cannot be bounded is refused, with its place and what to write in
   const refused: readonly (readonly [string, number | undefined, RegExp])[] = [
     ['CT(?=Room)', 3, /put it back as \$1/],
     ['CT(?!Room)', 3, /put it back as \$1/],
+    ['^(?:a|b)+(?=c)$', 10, /put it back as \$1/],
+    ['(?<y>a)(?<=a)b', 8, /put it back as \$1/],
     ['x(?<=a)b', 2, /put it back as \$1/],
     ['x(?<!a)b', 2, /put it back as \$1/],
     ['(a)(b)\\1', 7, /write out the alternatives/],
@@ -89,6 +103,7 @@ describe('what cannot be bounded is refused, with its place and what to write in
     ['ab\\', 3, /backslash/],
     ['a(b', undefined, /closing \)/],
     ['.{500}.{600}', undefined, /1102 steps/],
+    ['.{999}', undefined, /1001 steps/],
     ['a'.repeat(PATTERN_CHARACTERS_MAX + 1), undefined, /256 characters/],
   ];
   for (const [source, at, words] of refused) {
@@ -104,6 +119,11 @@ describe('what cannot be bounded is refused, with its place and what to write in
       );
     });
   }
+});
+
+test('what is as long and as costly as may be is taken', () => {
+  assert.ok(compilePattern('a'.repeat(PATTERN_CHARACTERS_MAX)).matches('a'.repeat(PATTERN_CHARACTERS_MAX)));
+  assert.ok(compilePattern('.{998}').matches('a'.repeat(998)));
 });
 
 describe('a match is what the runtime says it is', () => {

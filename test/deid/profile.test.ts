@@ -108,64 +108,120 @@ describe('profiles', () => {
     });
   }
 
-  /** PS3.6 says which VR an attribute has; PS3.5 §6.2 what a value of it is. */
-  const impossible: readonly (readonly [string, RegExp])[] = [
+  /** PS3.6 says which VR an attribute has; PS3.5 §6.2 what a value of it is. What is refused, why, and under which key. */
+  const replace = (element: string, value: string) => `element: ${element}\naction: replace\nvalue: "${value}"`;
+  const impossible: readonly (readonly [string, RegExp, string?])[] = [
     ['element: PatientID\naction: shift', /shift cannot be done on PatientID \(LO\)/],
     ['element: "(0010,0020)"\naction: shift', /shift cannot be done on PatientID \(LO\)/],
     ['element: StudyTime\naction: shift', /StudyTime \(TM\): only dates are shifted/],
-    ['vr: TM\naction: shift', /elements of VR TM/],
-    ['element: [StudyDate, Rows]\naction: shift', /Rows \(US\)/],
+    ['vr: TM\naction: shift', /elements of VR TM/, 'vr'],
+    ['element: [StudyDate, Rows]\naction: shift', /Rows \(US\)/, 'element.1'],
     ['element: PatientAge\naction: generalise\nto: year', /PatientAge \(AS\): year and month are of dates/],
     ['element: PatientBirthDate\naction: generalise\nto: decade', /PatientBirthDate \(DA\): the decade is of ages/],
-    ['element: Rows\naction: replace\nvalue: "1"', /Rows \(US\): it works on text/],
+    [replace('Rows', '1'), /Rows \(US\): it works on text/],
     ['element: Rows\naction: truncate\nlength: 1', /Rows \(US\)/],
-    ['element: ReferencedImageSequence\naction: regexReplace\npattern: a\nvalue: b', /ReferencedImageSequence \(SQ\)/],
+    [
+      'element: ReferencedImageSequence\naction: regexReplace\npattern: a\nvalue: b',
+      /ReferencedImageSequence \(SQ\): it works on text/,
+    ],
     ['element: StudyDate\naction: truncate\nlength: 4', /StudyDate \(DA\).*generalise/],
+    ['element: PatientAge\naction: truncate\nlength: 3', /PatientAge \(AS\)/],
     ['element: FrameOfReferenceUID\naction: truncate\nlength: 4', /FrameOfReferenceUID \(UI\)/],
     ['element: StudyDate\naction: pseudonym', /StudyDate \(DA\).*dates are shifted/],
     ['element: Rows\naction: clean', /Rows \(US\).*numbers are kept/],
-    ['element: StudyDate\naction: replace\nvalue: "2020"', /no value of StudyDate \(DA/],
-    ['element: StudyDate\naction: replace\nvalue: "20230230"', /no value of StudyDate \(DA/],
-    ['element: Modality\naction: replace\nvalue: ct', /no value of Modality \(CS/],
-    ['element: AccessionNumber\naction: replace\nvalue: "12345678901234567"', /no value of AccessionNumber \(SH/],
-    ['element: PatientAge\naction: lookup\ntable: { 001Y: young }', /no value of PatientAge \(AS/],
-    ['element: FrameOfReferenceUID\naction: replace\nvalue: 1.02.3', /no value of FrameOfReferenceUID \(UI/],
+    [replace('StudyDate', '2020'), /no value of StudyDate \(DA/, 'value'],
+    [replace('StudyDate', '20230230'), /no value of StudyDate \(DA/, 'value'],
+    [replace('AcquisitionDateTime', 'noon'), /no value of AcquisitionDateTime \(DT/, 'value'],
+    [replace('StudyTime', 'noon'), /no value of StudyTime \(TM/, 'value'],
+    [replace('Modality', 'ct'), /no value of Modality \(CS/, 'value'],
+    [replace('ImageType', 'DERIVED\\\\Secondary'), /no value of ImageType \(CS/, 'value'],
+    [replace('AccessionNumber', '12345678901234567'), /no value of AccessionNumber \(SH/, 'value'],
+    [replace('PatientName', `A=${'B'.repeat(65)}`), /no value of PatientName \(PN/, 'value'],
+    [replace('PatientAge', '45Y'), /no value of PatientAge \(AS/, 'value'],
+    [replace('PatientSize', 'tall'), /no value of PatientSize \(DS/, 'value'],
+    [replace('SeriesNumber', '7.5'), /no value of SeriesNumber \(IS/, 'value'],
+    [replace('FrameOfReferenceUID', '1.02.3'), /no value of FrameOfReferenceUID \(UI/, 'value'],
+    ['element: PatientAge\naction: lookup\ntable: { 001Y: young }', /no value of PatientAge \(AS/, 'table'],
     ['element: SOPClassUID\naction: remove', /says what the instance is/],
     ['element: SOPInstanceUID\naction: empty', /pseudonym maps it/],
-    ['element: StudyInstanceUID\naction: replace\nvalue: 1.2.3', /pseudonym maps it/],
-    ['element: SpecificCharacterSet\naction: replace\nvalue: ISO_IR 192', /written in it/],
+    ['element: SeriesInstanceUID\naction: remove\ninside: top', /pseudonym maps it/],
+    [replace('StudyInstanceUID', '1.2.3'), /pseudonym maps it/],
+    [replace('SpecificCharacterSet', 'ISO_IR 192'), /written in it/],
     ['element: PixelData\naction: dummy', /options: \[cleanPixelData\]/],
+    ['element: FloatPixelData\naction: empty', /options: \[cleanPixelData\]/],
+    ['element: DoubleFloatPixelData\naction: empty', /options: \[cleanPixelData\]/],
     ['element: "(0002,0016)"\naction: keep', /written new/],
     ['element: "(0008,0000)"\naction: keep', /group lengths/],
     ['element: PatientID\nprivateCreator: WEX\naction: keep', /PatientID is not private/],
-    ['element: PatientID\ninside: PatientName\naction: keep', /PatientName is no sequence/],
-    ['element: PatientID\ninside: ReferencdImageSequence\naction: keep', /didYouMean=ReferencedImageSequence/],
-    ['element: PatientID\nsopClass: CT Image Storge\naction: keep', /didYouMean=1\.2\.840\.10008\.5\.1\.4\.1\.1\.2\b/],
+    ['element: PatientID\ninside: PatientName\naction: keep', /PatientName is no sequence/, 'inside'],
+    [
+      'element: PatientID\ninside: ReferencdImageSequence\naction: keep',
+      /didYouMean=ReferencedImageSequence/,
+      'inside',
+    ],
+    [
+      'element: PatientID\nsopClass: CT Image Storge\naction: keep',
+      /didYouMean=1\.2\.840\.10008\.5\.1\.4\.1\.1\.2\b/,
+      'sopClass',
+    ],
     [
       'element: PatientID\naction: keep\nwhen: [{ element: ReferencedImageSequence, equals: x }]',
       /ReferencedImageSequence is a sequence/,
+      'when.0',
     ],
-    ['element: PatientID\naction: keep\nwhen: [{ element: Modalty, equals: x }]', /didYouMean=Modality/],
+    [
+      'element: PatientID\naction: keep\nwhen: [{ element: ReferencedImageSequence, matches: x }]',
+      /ReferencedImageSequence is a sequence/,
+      'when.0',
+    ],
+    [
+      'element: PatientID\naction: keep\nwhen: [{ element: Modalty, equals: x }]',
+      /didYouMean=Modality/,
+      'when.0.element',
+    ],
   ];
-  for (const [text, words] of impossible) {
+  for (const [text, words, key = 'element'] of impossible) {
     test(`${text.replaceAll('\n', ', ')} is refused when the profile is read`, () => {
-      assert.throws(() => compileProfile(rule(text)), words);
+      assert.throws(
+        () => compileProfile(rule(text)),
+        (error: unknown) => {
+          assert.ok(error instanceof LetheError);
+          assert.match(error.message, words);
+          assert.equal(error.detail['key'], `rules.0.${key}`);
+          return true;
+        },
+      );
     });
   }
 
   const possible: readonly string[] = [
     'element: AcquisitionDateTime\naction: shift',
     'element: PixelPaddingValue\naction: dummy',
+    'element: PixelData\naction: keep',
+    'element: PixelData\naction: remove',
     'element: SOPInstanceUID\naction: pseudonym',
+    'element: SOPInstanceUID\naction: clean',
+    'element: SOPInstanceUID\naction: dummy',
+    'element: SOPInstanceUID\naction: encrypt',
     'element: StudyInstanceUID\ninside: ReferencedStudySequence\naction: remove',
+    'element: PatientID\ninside: "(0029,1010).OtherPatientIDsSequence"\naction: keep',
     'element: ReferencedImageSequence\naction: clean',
     'element: "(0009,1001)"\naction: shift',
+    replace('(0009,1001)', 'x'),
     'element: "(0010,xxxx)"\naction: shift',
     'element: "(5400,0100)"\naction: remove',
-    'element: StudyDate\naction: replace\nvalue: ""',
-    'element: PatientName\naction: replace\nvalue: A^B=C^D=E^F',
-    'element: ImageType\naction: replace\nvalue: DERIVED\\SECONDARY',
-    'element: SeriesNumber\naction: replace\nvalue: "7"',
+    'element: PatientID\naction: keep\nwhen: [{ element: ReferencedImageSequence, exists: true }]',
+    replace('StudyDate', ''),
+    replace('StudyDate', '20230412'),
+    replace('StudyTime', '101112.5'),
+    replace('AcquisitionDateTime', '20230412101112.5+0100'),
+    replace('PatientAge', '045Y'),
+    replace('PatientSize', '1.68'),
+    replace('SeriesNumber', '7'),
+    replace('FrameOfReferenceUID', '2.25.1'),
+    replace('AccessionNumber', '1234567890123456'),
+    replace('PatientName', `${'A'.repeat(64)}=${'B'.repeat(64)}`),
+    replace('ImageType', 'DERIVED\\\\SECONDARY'),
   ];
   for (const text of possible) {
     test(`${text.replaceAll('\n', ', ')} is taken`, () => {
@@ -260,6 +316,14 @@ describe('rules of a site', () => {
     assert.throws(() => run('  - element: StudyDate\n    action: shift\n', [0x00080020, 'DA', 'never']), {
       code: 'DEID_ACTION_FAILED',
     });
+  });
+
+  test('a replacement that looks at a long value again and again holds the instance', () => {
+    const rule = (pattern: string) =>
+      `  - { element: ImageComments, action: regexReplace, pattern: "${pattern}", value: x }\n`;
+    const comments = [0x00204000, 'LT', 'a'.repeat(10_000)] as const;
+    assert.throws(() => run(rule('a.*b|a'), comments), { code: 'DEID_ACTION_FAILED' });
+    assert.equal(run(rule('(a+)+'), comments).string(0x00204000), 'x');
   });
 
   test('a pseudonym of a UID is its mapped UID, of a number or a sequence that a pattern meets a dummy', () => {
