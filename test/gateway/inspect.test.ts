@@ -75,6 +75,22 @@ test('a rule that cannot be meant is refused at the start, by its name', () => {
     assert.throws(() => compileRules([{ name: 'wrong', action: 'hold', when }]), /CONFIG_INVALID.*wrong/, what);
 });
 
+test('an expression that another engine would never finish has its answer', () => {
+  const long = readPart10(
+    bytesSource(
+      buildPart10([
+        ['SOPClassUID', '1.2.3'],
+        ['StudyDescription', `${'a'.repeat(63)}!`],
+      ]),
+    ),
+  );
+  const [rule] = compileRules([
+    { name: 'r', action: 'hold', when: [{ element: 'StudyDescription', matches: '^(a+)+$' }] },
+  ]);
+  assert.ok(rule !== undefined);
+  assert.equal(inspect(long.dataSet, FACTS, [rule]).kind, 'proceed');
+});
+
 test('conditions reach into sequences and private elements, compare numbers, and can be turned round', () => {
   const holds = (...when: Rule['when']) => verdict({ name: 'r', action: 'hold', when }).kind === 'hold';
   assert.ok(holds({ element: 'RequestAttributesSequence.ScheduledProcedureStepID', equals: 'S2' }));
