@@ -10,7 +10,8 @@ import { ERRORS, toLetheError } from '../core/errors.ts';
 import { destinationOf } from '../gateway/destinations.ts';
 import { compileRules } from '../gateway/inspect.ts';
 import { defaultKeyPath, readKeyFile } from '../gateway/keys.ts';
-import { profilesOf, readProfile } from '../gateway/profile-text.ts';
+import { profilesOf } from '../gateway/profile-text.ts';
+import { readProfile } from '../gateway/read-profile.ts';
 import { rulesOf } from '../gateway/rules.ts';
 import { certificateFinding, checkListener, listenerPorts } from './check-listener.ts';
 import {

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'no
 import { join, resolve } from 'node:path';
 import { systemRandom } from '../core/clock.ts';
 import { KEY_BYTES, readKeyFile } from '../gateway/keys.ts';
-import { profilePath, profileText, readProfile } from '../gateway/profile-text.ts';
+import { profilePath, profileText } from '../gateway/profile-text.ts';
 import {
   type Command,
   EXIT,
@@ -57,8 +57,8 @@ Exits 0 when every input has an output.`,
 };
 
 /** The workers compile it again; a mistake in it is told here, once and with its place, before anything is written. */
-function checkedProfile(name: string, cwd: string): string {
-  if (profilePath(name, cwd) !== undefined) readProfile(name, cwd);
+async function checkedProfile(name: string, cwd: string): Promise<string> {
+  if (profilePath(name, cwd) !== undefined) (await import('../gateway/read-profile.ts')).readProfile(name, cwd);
   return profileText(name, cwd);
 }
 
@@ -69,7 +69,7 @@ async function run(invocation: Invocation): Promise<number> {
   const jobs = jobsOf(invocation, dir);
   const data = {
     deid: {
-      profile: checkedProfile(textOption(options, 'profile') ?? 'default', cwd),
+      profile: await checkedProfile(textOption(options, 'profile') ?? 'default', cwd),
       key: { bytes: keyOf(invocation), generation: generationOf(options) },
       pixels: { whenUnscanned: unscanned(invocation) },
       textDetection: flag(options, 'no-text-detection') ? ('off' as const) : ('auto' as const),

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { systemRandom } from '../core/clock.ts';
 import { explain } from '../deid/explain.ts';
 import { KEY_BYTES, readKeyFile } from '../gateway/keys.ts';
-import { readProfile } from '../gateway/profile-text.ts';
+import { readProfile } from '../gateway/read-profile.ts';
 import { type Command, EXIT, GENERATION_OPTION, generationOf, JSON_OPTION, textOption, UsageError } from './command.ts';
 import { fileSource } from './file-source.ts';
 import { tableLines } from './table.ts';

@@ -6,7 +6,7 @@ import { explain } from '../deid/explain.ts';
 import type { CompiledProfile } from '../deid/profile.ts';
 import type { PseudonymKey } from '../deid/pseudonym.ts';
 import { KEY_BYTES, readKeyFile } from '../gateway/keys.ts';
-import { readProfile } from '../gateway/profile-text.ts';
+import { readProfile } from '../gateway/read-profile.ts';
 import { type Command, EXIT, GENERATION_OPTION, generationOf, JSON_OPTION, textOption, UsageError } from './command.ts';
 import { fileSource } from './file-source.ts';
 import { inputFiles } from './input-files.ts';

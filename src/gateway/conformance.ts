@@ -23,8 +23,8 @@ import {
 } from '../dimse/conformance.ts';
 import { markdownSection, markdownTable } from '../dimse/markdown.ts';
 import { findIdentifier, retrieveIdentifier } from '../dimse/query-retrieve.ts';
-import { readProfile } from './profile-text.ts';
 import { COMPRESSED, QUERY_RETRIEVE, storageContexts } from './pull.ts';
+import { readProfile } from './read-profile.ts';
 import { scpOptions } from './scp-options.ts';
 
 const COMMITMENT = {

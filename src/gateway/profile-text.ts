@@ -1,10 +1,12 @@
-/** A profile as the configuration names it: one that is built in, or the text of a YAML file. */
+/**
+ * A profile as the configuration names it: one that is built in, or the text of a YAML file. Nothing of de-identification is
+ * loaded for it: who only passes it on to workers starts faster.
+ */
 import { resolve } from 'node:path';
 import type { Configuration } from '../config/schema.ts';
 import { readTextFile } from '../config/text-file.ts';
 import { LetheError } from '../core/errors.ts';
 import { nearestName } from '../core/nearest.ts';
-import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
 
 const BUILTIN_PROFILES: ReadonlySet<string> = new Set(['default', 'basic', 'ai-inference', 'research', 'seed']);
 const FILE_BYTES_MAX = 1024 * 1024; // a profile is written by hand
@@ -27,11 +29,6 @@ export function profileText(name: string, baseDir: string): string {
     const didYouMean = nearestName(name, [...BUILTIN_PROFILES]);
     throw new LetheError('CONFIG_UNREADABLE', { ...error.detail, problem, didYouMean }, { cause: error });
   }
-}
-
-/** Compiled, with the file's path in the words of an error. @throws CONFIG_UNREADABLE, DEID_PROFILE_INVALID */
-export function readProfile(name: string, baseDir: string): CompiledProfile {
-  return compileProfile(profileText(name, baseDir), profilePath(name, baseDir));
 }
 
 /** Of the file that the name means; undefined for one that is built in. */

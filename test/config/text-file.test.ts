@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { readTextFile } from '../../src/config/text-file.ts';
-import { profileText, readProfile } from '../../src/gateway/profile-text.ts';
+import { profileText } from '../../src/gateway/profile-text.ts';
+import { readProfile } from '../../src/gateway/read-profile.ts';
 
 const BYTES_MAX = 64;
 
