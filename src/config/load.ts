@@ -8,7 +8,8 @@ import { dirname, isAbsolute, resolve } from 'node:path';
 import { Compile } from 'typebox/compile';
 import { LetheError } from '../core/errors.ts';
 import { nearestName } from '../core/nearest.ts';
-import { type SchemaNode, WrittenDocument } from '../core/written-document.ts';
+import { type SchemaError, type SchemaNode, WrittenDocument } from '../core/written-document.ts';
+import { Destination } from './destination-schema.ts';
 import { type Configuration, ConfigurationSchema, type SecretReference } from './schema.ts';
 import { readTextFile } from './text-file.ts';
 
@@ -48,8 +49,23 @@ export function parseConfiguration(text: string, path: string, env: LoadOptions[
   const document = new WrittenDocument(text, { code: 'CONFIG_INVALID', path });
   const complete = validator.Default(expandEnvironment(document.value ?? {}, env, path));
   if (!validator.Check(complete))
-    throw document.refusal(complete, [...validator.Errors(complete)], ConfigurationSchema as SchemaNode);
+    throw document.refusal(complete, errorsOf(complete), ConfigurationSchema as SchemaNode);
   return complete;
+}
+
+/**
+ * Of destinations only what is wrong with them as the type that they are: every other type complains too, and what is
+ * complained of is cut off after the first few.
+ */
+function errorsOf(value: unknown): SchemaError[] {
+  const destinations: unknown = (value as { destinations?: unknown }).destinations;
+  for (const [index, one] of (Array.isArray(destinations) ? destinations : []).entries()) {
+    const kind = Destination.anyOf.find(({ properties }) => properties.type.const === one?.type);
+    const errors = kind === undefined ? [] : Compile(kind).Errors(one);
+    if (errors.length > 0)
+      return errors.map((error) => ({ ...error, instancePath: `/destinations/${index}${error.instancePath}` }));
+  }
+  return [...validator.Errors(value)];
 }
 
 function expandEnvironment(value: unknown, env: LoadOptions['env'], path: string): unknown {

@@ -101,19 +101,23 @@ function placeIn(
   return undefined;
 }
 
-const ADVICE: readonly (readonly [fragment: RegExp, words: string])[] = [
+/** What to write instead, by how the fragment begins. */
+const ADVICE: readonly (readonly [beginnings: readonly string[], words: string])[] = [
   [
-    /^\(\?(?:<?[=!]|>)/,
+    ['(?=', '(?!', '(?<=', '(?<!', '(?>'],
     'what looks ahead or behind cannot be bounded: match what stands around too and put it back as $1, or add a condition',
   ],
-  [/^\\(?:[1-9]|k)/, 'a reference back to a group cannot be bounded: write out the alternatives'],
-  [/^\\[uc]/, 'a character by its number is written \\x{e4}'],
-  [/^\{/, 'a repetition goes to 1000 at most, also where one is inside another'],
-  [/^\\[pP]/, 'a class of characters is a general category or a script by name, as \\p{Lu} or \\p{Greek}'],
+  [
+    ['\\1', '\\2', '\\3', '\\4', '\\5', '\\6', '\\7', '\\8', '\\9', '\\k'],
+    'a reference back to a group cannot be bounded: write out the alternatives',
+  ],
+  [['\\u', '\\c'], 'a character by its number is written \\x{e4}'],
+  [['{'], 'a repetition goes to 1000 at most, also where one is inside another'],
+  [['\\p', '\\P'], 'a class of characters is a general category or a script by name, as \\p{Lu} or \\p{Greek}'],
 ];
 
 function wordsFor({ error, input }: RE2JSSyntaxException): string {
   const fragment = input ?? '';
-  const advice = ADVICE.find(([start]) => start.test(fragment))?.[1];
+  const advice = ADVICE.find(([beginnings]) => beginnings.some((one) => fragment.startsWith(one)))?.[1];
   return `not a regular expression as they are known here (RE2), "${fragment}": ${advice ?? error}`;
 }

@@ -88,10 +88,9 @@ export class WrittenDocument {
 
   /** What a schema complains of that `value` (what was written, or what became of it) does not meet, as one error. */
   refusal(value: unknown, errors: readonly SchemaError[], schema: SchemaNode): LetheError {
-    const { keys, ...words } = faultIn(value, errors, schema);
-    const isUnknown = words.problem === UNKNOWN_KEY;
-    const place = isUnknown ? this.#placeOfKey(keys) : this.placeOf(keys);
-    const shown = isUnknown ? keys : namesOf(schema, keys);
+    const { keys, isOfKey, ...words } = faultIn(value, errors, schema);
+    const place = isOfKey === true ? this.#placeOfKey(keys) : this.placeOf(keys);
+    const shown = isOfKey === true ? keys : namesOf(schema, keys);
     return this.#error({ ...place, key: shown.join('.') || '(top)', ...words });
   }
 
@@ -126,15 +125,17 @@ export class WrittenDocument {
   }
 }
 
-const UNKNOWN_KEY = 'unknown key';
-
 interface Fault {
   readonly keys: readonly string[];
+  /** It is the last of the keys that is wrong, not what stands under it. */
+  readonly isOfKey?: true;
   readonly problem: string;
   readonly didYouMean?: string;
   readonly allowed?: string;
   readonly known?: string;
 }
+
+const OF_ANOTHER_BRANCH = ['boolean', 'additionalProperties', 'const', 'enum', 'anyOf'];
 
 /**
  * The complaint about what was meant. In a union every branch complains: first counts a value that no branch allows, then
@@ -158,14 +159,29 @@ function faultIn(value: unknown, errors: readonly SchemaError[], schema: SchemaN
     if (error.keyword !== 'boolean' || !error.schemaPath.endsWith('/additionalProperties')) continue;
     const known = knownKeys(schema, keys.slice(0, -1));
     const key = keys.at(-1) ?? '';
-    if (!known.includes(key)) return { keys, problem: UNKNOWN_KEY, ...meant(key, known), ...listed('known', known) };
+    if (!known.includes(key))
+      return { keys, isOfKey: true, problem: 'unknown key', ...meant(key, known), ...listed('known', known) };
   }
-  const [furthest] = located.toSorted((a, b) => b.keys.length - a.keys.length);
+  // What is left of these: a key or a kind that one branch of a union does not have, and another has.
+  const left = located.filter(({ error }) => !OF_ANOTHER_BRANCH.includes(error.keyword));
+  const isKept = ofMeantBranches(errors);
+  const misplaced = located.find(({ error }) => error.keyword === 'boolean' && isKept(error));
+  if (left.length === 0 && misplaced !== undefined)
+    return { keys: misplaced.keys, isOfKey: true, problem: 'a key that does not belong here' };
+  const [furthest] = left.toSorted((a, b) => b.keys.length - a.keys.length);
   if (furthest === undefined) return { keys: [], problem: 'is not valid' };
   const beside = errors.filter((error) => error.instancePath === furthest.error.instancePath);
   const types = beside.flatMap(({ params }) => ('type' in params ? [String(params.type)] : []));
   const problem = types.length > 1 ? `must be ${[...new Set(types)].join(' or ')}` : furthest.error.message;
   return { keys: furthest.keys, problem };
+}
+
+/** Not those of branches of which a constant is another one, such as the type. */
+function ofMeantBranches(errors: readonly SchemaError[]): (error: SchemaError) => boolean {
+  const others = errors.flatMap(({ keyword, schemaPath }) =>
+    keyword === 'const' ? (/^(.*\/anyOf\/\d+\/)properties\/[^/]+$/.exec(schemaPath)?.[1] ?? []) : [],
+  );
+  return ({ schemaPath }) => !others.some((branch) => schemaPath.startsWith(branch));
 }
 
 /** As far as the schema knows the names: below may stand what is the site's own, such as a value that is looked up. */

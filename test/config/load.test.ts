@@ -47,6 +47,23 @@ test('an unknown key inside a list entry is refused with the keys of that kind o
   assert.equal(error.detail['line'], 3);
 });
 
+test('what is wrong with a destination is told as of the type that it is', () => {
+  const cases: readonly [string, RegExp][] = [
+    [
+      '{ name: c, type: imageapi, url: "http://x" }',
+      /line=1 column=33 .*didYouMean=image-api allowed=image-api, stow-rs, /,
+    ],
+    ['{ name: c, type: s3, url: "http://x" }', /must have required properties region, accessKeyId, secretAccessKey/],
+    [
+      '{ name: c, type: s3, url: "http://x", acessKeyId: a }',
+      /key=destinations\.0\.acessKeyId .*didYouMean=accessKeyId/,
+    ],
+    ['{ name: c, type: dicom, host: h, port: 99999, calledAeTitle: X }', /key=destinations\.0\.port .*65535/],
+    ['{ name: c, type: folder, path: x, url: "http://x" }', /column=50 key=destinations\.0\.url .*does not belong/],
+  ];
+  for (const [destination, words] of cases) assert.match(problemOf(`destinations: [${destination}]\n`).message, words);
+});
+
 test('a value out of range names its line', () => {
   const error = problemOf('dicom:\n  port: 99999\n');
   assert.equal(error.detail['line'], 2);
