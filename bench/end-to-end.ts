@@ -28,11 +28,12 @@ import { freePort, listening } from './ports.ts';
 const run = promisify(execFile);
 const ENVIRONMENT = { ...process.env, TCP_NODELAY: '1' };
 const WORKLOADS: readonly { kind: Kind; name: string; count: number }[] = [
-  { kind: 'CT', name: 'CT 512x512', count: 300 },
-  { kind: 'DX', name: 'DX 2500x2048', count: 40 },
+  { kind: 'CT', name: 'CT 512x512', count: 900 },
+  { kind: 'DX', name: 'DX 2500x2048', count: 80 },
 ];
 /** Sent first and not counted: every program loads and compiles on its first instances, and a gateway runs for months. */
-const WARM_UP: Readonly<Record<Kind, number>> = { CT: 200, DX: 8 };
+const WARM_UP: Readonly<Record<Kind, number>> = { CT: 600, DX: 20 };
+const LETHE = join(import.meta.dirname, '../bin/lethe');
 const SENDERS = 4;
 const POLL_MS = 25;
 const SETTLE_MS_MAX = 240_000;
@@ -81,10 +82,8 @@ function lethe(textDetection: 'auto' | 'off', checked?: number): Pipeline {
         destinations: [{ name: 'cloud', type: 'image-api', url: `http://127.0.0.1:${checked ?? sink.port}` }],
       }),
     );
-    const options = process.env['LETHE_BENCH_NODE_OPTIONS']?.split(' ') ?? [];
-    const child = spawn(process.execPath, [...options, 'src/cli/main.ts', 'serve', '--config', config], {
-      stdio: 'ignore',
-    });
+    // As it is started by whoever uses it, with the settings that `bin/lethe` gives the runtime.
+    const child = spawn(LETHE, ['serve', '--config', config], { stdio: 'ignore' });
     await listening(http);
     return { child, sink, send: (files) => storescu(port, 'LETHE', files) };
   };
