@@ -6,6 +6,7 @@
  * API: `new GreyRenderer(context)`, then `render8(frame, frameIndex)`; 16 bits are in `grey16.ts`.
  */
 import type { ByteSource } from '../core/bytes.ts';
+import { borrowScratch, giveBackScratch, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
 import type { DataSet } from '../dicom/data-set.ts';
 import { type DecodedFrame, isFloating, storedValue } from './decoded-frame.ts';
 import { defaultWindow } from './default-window.ts';
@@ -30,7 +31,9 @@ export interface GreyContext {
 }
 
 export interface Grey8 {
+  /** Of `core/scratch.ts` where `release` is there: whoever is done with them may call it. */
   readonly pixels: Uint8Array;
+  release?(): void;
   /** Absent where a VOI LUT was used. */
   readonly window?: Window;
   readonly notes: readonly string[];
@@ -43,14 +46,15 @@ interface Voi {
   readonly note?: string;
 }
 
-interface CachedTable {
-  readonly key: string;
-  readonly table: Uint8Array;
-}
+/**
+ * Composed tables by what they are a function of: slices of a series share one, and composing it costs more than mapping
+ * a slice through it. Of at most 64 KiB each; a few series may come side by side.
+ */
+const tables = new Map<string, Uint8Array>();
+const TABLES_MAX = 16;
 
 export class GreyRenderer {
   readonly #context: GreyContext;
-  #cached: CachedTable | undefined;
 
   constructor(context: GreyContext) {
     this.#context = context;
@@ -65,9 +69,9 @@ export class GreyRenderer {
       const shown = voi.apply(modalityValue(modality, stored));
       return Math.round((inverted ? 1 - shown : shown) * 255);
     };
-    const pixels = this.#map(frame, toByte, keyOf(frame, modality, voi));
+    const mapped = this.#map(frame, toByte, keyOf(frame, modality, voi, inverted));
     const notes = voi.note === undefined ? [] : [voi.note];
-    return { pixels, notes, ...(voi.window && { window: voi.window }) };
+    return { ...mapped, notes, ...(voi.window && { window: voi.window }) };
   }
 
   #voi(frame: DecodedFrame, modality: ModalityTransform, frameIndex: number): Voi {
@@ -92,13 +96,26 @@ export class GreyRenderer {
     return { ...ofWindow(found.window), note: `default window, percentiles ${found.percentiles.join(' to ')}` };
   }
 
-  #map(frame: DecodedFrame, toByte: (stored: number) => number, key: string | undefined): Uint8Array {
+  #map(frame: DecodedFrame, toByte: (stored: number) => number, key: string | undefined): Mapped {
     const { samples } = frame;
-    if (isFloating(samples) || samples instanceof Uint32Array) return mapEach(frame, toByte);
-    if (key === undefined) return mapThrough(samples, composeTable(frame, toByte));
-    if (this.#cached?.key !== key) this.#cached = { key, table: composeTable(frame, toByte) };
-    return mapThrough(samples, this.#cached.table);
+    if (isFloating(samples) || samples instanceof Uint32Array) return { pixels: mapEach(frame, toByte) };
+    const table = key === undefined ? composeTable(frame, toByte) : tableOf(key, frame, toByte);
+    if (samples instanceof Uint8Array || samples.length + SLACK_BYTES > SCRATCH_BYTES_MAX)
+      return { pixels: mapThrough(samples, table) };
+    const space = borrowScratch(samples.length + SLACK_BYTES);
+    return { pixels: mapFours(samples, table, space.buffer), release: () => giveBackScratch(space) };
   }
+}
+
+type Mapped = Pick<Grey8, 'pixels' | 'release'>;
+
+function tableOf(key: string, frame: DecodedFrame, toByte: (stored: number) => number): Uint8Array {
+  const table = tables.get(key) ?? composeTable(frame, toByte);
+  tables.delete(key); // the one that was not asked for longest is the first
+  tables.set(key, table);
+  const [oldest] = tables.keys();
+  if (tables.size > TABLES_MAX && oldest !== undefined) tables.delete(oldest);
+  return table;
 }
 
 export function modalityValue(modality: ModalityTransform, stored: number): number {
@@ -107,7 +124,7 @@ export function modalityValue(modality: ModalityTransform, stored: number): numb
 
 /** Maps words through a table of as many entries as there are words. */
 export function mapThrough(samples: Uint8Array | Uint16Array, table: Uint8Array): Uint8Array {
-  if (samples instanceof Uint16Array) return mapFours(samples, table);
+  if (samples instanceof Uint16Array) return mapFours(samples, table, new ArrayBuffer(samples.length + SLACK_BYTES));
   const pixels = new Uint8Array(samples.length);
   mapEachThrough(samples, table, pixels);
   return pixels;
@@ -117,15 +134,17 @@ function mapEachThrough(samples: Uint8Array | Uint16Array, table: Uint8Array, pi
   for (let index = 0; index < samples.length; index++) pixels[index] = table[samples[index] ?? 0] ?? 0;
 }
 
+/** So much longer than its pixels is the memory that they are placed in. */
+const SLACK_BYTES = 4;
+
 /**
  * Four words at a time, which saves half of the memory accesses. Words may begin between two 4-byte boundaries; then the
  * first one goes by itself, and the pixels are placed so that theirs are met with the second.
  */
-function mapFours(words: Uint16Array, table: Uint8Array): Uint8Array {
+function mapFours(words: Uint16Array, table: Uint8Array, buffer: ArrayBufferLike): Uint8Array {
   if (words.length === 0) return new Uint8Array();
   const lead = words.byteOffset % 4 === 0 ? 0 : 1;
   const fours = (words.length - lead) >>> 2;
-  const buffer = new ArrayBuffer(words.length + 4);
   const pixels = new Uint8Array(buffer, lead * 3, words.length);
   const input = new Uint32Array(words.buffer, words.byteOffset + lead * 2, fours * 2);
   const output = new Uint32Array(buffer, lead * 4, fours);
@@ -180,7 +199,7 @@ function lowestStored(frame: DecodedFrame): number {
   return frame.signed ? -(2 ** (frame.bitsStored - 1)) : 0;
 }
 
-function keyOf(frame: DecodedFrame, modality: ModalityTransform, voi: Voi): string | undefined {
+function keyOf(frame: DecodedFrame, modality: ModalityTransform, voi: Voi, inverted: boolean): string | undefined {
   // Look-up tables have no short name: an instance that brings some composes anew for each frame.
   if (modality.kind === 'lut' || voi.window === undefined) return undefined;
   const { bitsStored, shift, signed, samples } = frame;
@@ -195,5 +214,6 @@ function keyOf(frame: DecodedFrame, modality: ModalityTransform, voi: Voi): stri
     center,
     width,
     shape,
+    inverted,
   ].join(' ');
 }

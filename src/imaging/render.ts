@@ -76,6 +76,8 @@ interface Rendering {
   readonly intercept: number;
   readonly window?: Window;
   readonly notes: readonly string[];
+  /** Gives the picture's memory back. */
+  release?(): void;
 }
 
 const QUALITY = 90;
@@ -148,9 +150,11 @@ class FrameRenderer {
   async render(frame: number, decoded: DecodedFrame): Promise<RenderedFrame> {
     const rendering = await this.picture(frame, decoded);
     const { picture, format, window } = rendering;
+    const bytes = await encodePicture(picture, { format, quality: this.#options.quality ?? QUALITY });
+    rendering.release?.();
     return {
       frame,
-      bytes: await encodePicture(picture, { format, quality: this.#options.quality ?? QUALITY }),
+      bytes,
       ...(format === 'jpeg' ? JPEG : PNG),
       width: picture.width,
       height: picture.height,
@@ -204,7 +208,7 @@ class FrameRenderer {
   }
 
   #renderGrey8(decoded: DecodedFrame, frame: number, format: 'jpeg' | 'png'): Rendering {
-    const { pixels, window, notes } = this.#grey.render8(decoded, frame - 1);
+    const { pixels, window, notes, release } = this.#grey.render8(decoded, frame - 1);
     return {
       ...EIGHT_BITS,
       picture: pictureOf(decoded, 1, pixels),
@@ -212,6 +216,7 @@ class FrameRenderer {
       photometricInterpretation: 'MONOCHROME2',
       notes,
       ...(window && { window }),
+      ...(release && { release }),
     };
   }
 
