@@ -6,6 +6,6 @@ import { FileWork } from './file-work.ts';
 const port = parentPort;
 const work = new FileWork(workerData as FileWorkerData, () => port?.postMessage({ progress: true }));
 
-port?.on('message', ({ job }: { job: FileJob }) => {
-  void work.run(job).then((outcome) => port.postMessage({ outcome }));
+port?.on('message', ({ job, number }: { job: FileJob; number: number }) => {
+  void work.run(job).then((outcome) => port.postMessage({ outcome, number }));
 });

@@ -28,6 +28,8 @@ export interface LogEvents {
   'gateway.warning': { what: string; code?: ErrorCode };
   'recovery.finished': { found: number; requeued: number; repaired: number; removed: number; lost: number };
   'recovery.torn': InstanceFields;
+  /** Its prepared output was not what was written and is made again. */
+  'instance.remade': InstanceFields;
   'association.accepted': AssociationFields & { contexts: number };
   'association.opaque': AssociationFields & { sopClass: string; transferSyntax: string };
   'association.rejected': AssociationFields & { result: number; source: number; reason: number };

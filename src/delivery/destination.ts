@@ -20,7 +20,7 @@ export interface PreparedManifest {
   readonly modality?: string;
   /** Name of the de-identified Part 10 file among the prepared files; absent where no destination of it wants the file. */
   readonly dicomFile?: string;
-  /** SHA-256 (hex) of the de-identified Part 10 file, whether it was kept or not. */
+  /** SHA-256 (hex) of the de-identified Part 10 file; where it was not kept, of the image files one after the other. */
   readonly digest: string;
   readonly images: readonly PreparedImage[];
   /** For the record, not for destinations: what was decided about text in the pixels, and why. */

@@ -8,7 +8,7 @@
  * not notice. After a failure the retry decision looks at the error's disposition alone (delivery/retry.ts).
  */
 import type { Clock, Random } from '../core/clock.ts';
-import { LetheError, toLetheError } from '../core/errors.ts';
+import { type ErrorCode, LetheError, toLetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import {
   admit,
@@ -41,6 +41,8 @@ export interface DispatchDeps {
   readonly logger: Logger;
   /** Makes what a destination may see of a claimed delivery. @throws SPOOL_IO, SPOOL_CORRUPT */
   deliverable(claimed: ClaimedDelivery): DeliverableInstance;
+  /** Called for a delivery that is held because its prepared bytes are not what was written. */
+  onCorrupt?(claimed: ClaimedDelivery): Promise<void>;
   /** Called before a batch is sent; what it throws leaves the batch owed. */
   onBegun?(destination: string, instances: readonly string[]): Promise<void>;
   /** Called after each settled batch, for retention and metrics. */
@@ -144,8 +146,7 @@ export class Dispatcher {
     const ready: { claimed: ClaimedDelivery; instance: DeliverableInstance }[] = [];
     for (const one of claimed) {
       const instance = this.#open(one);
-      if (instance instanceof LetheError)
-        await this.#persist(() => store.holdDeliveries([one.delivery.id], instance.code, undefined));
+      if (instance instanceof LetheError) await this.#hold(one, instance.code, undefined);
       else ready.push({ claimed: one, instance });
     }
     if (ready.length === 0) return;
@@ -242,13 +243,18 @@ export class Dispatcher {
     };
     const decision = decideRetry(outcome, history, this.#options.retry, random);
     if (decision.kind === 'hold') {
-      await this.#persist(() => store.holdDeliveries([delivery.id], decision.code, outcome.detail));
       logger.log('warn', 'delivery.held', { ...fields, code: decision.code });
-      return;
+      return this.#hold(claimed, decision.code, outcome.detail);
     }
     const dueAtMs = clock.nowMs() + decision.delayMs;
     await this.#persist(() => store.defer([delivery.id], dueAtMs, outcome.code, outcome.detail));
     logger.log('info', 'delivery.deferred', { ...fields, attempt: history.attempts, delayMs: decision.delayMs });
+  }
+
+  async #hold(claimed: ClaimedDelivery, code: ErrorCode, detail: string | undefined): Promise<void> {
+    const { store, onCorrupt } = this.#deps;
+    await this.#persist(() => store.holdDeliveries([claimed.delivery.id], code, detail));
+    if (code === 'SPOOL_CORRUPT' && onCorrupt !== undefined) await this.#persist(() => onCorrupt(claimed));
   }
 
   /** One batch is one experience of the destination, however many instances were in it. */

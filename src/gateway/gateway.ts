@@ -40,6 +40,7 @@ import type { ProcessWorkerData } from './process-worker.ts';
 import { profilePath, profileText } from './profile-text.ts';
 import { Receiver } from './receive.ts';
 import { type Recovery, recover } from './recover.ts';
+import { Remake, type RemakeDeps } from './remake.ts';
 import { Retention } from './retention.ts';
 import { rulesOf } from './rules.ts';
 import { scpOptions } from './scp-options.ts';
@@ -56,6 +57,8 @@ export interface GatewayOptions {
   readonly logger: Logger;
 }
 
+/** Two such instances fit what a worker may hold; of a larger one no second is held beside it. */
+const SHARING_BYTES_MAX = 16 * 1024 * 1024;
 const WORKER_HEAP_MEGABYTES = 512; // outside of pixel buffers, which are not on the heap
 const RETENTION_POLL_MS = 2000;
 const HISTORY_POLL_MS = 10_000;
@@ -209,19 +212,13 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
     { ...options.loaded, destinations: options.destinations },
     { store, clock: systemClock, logger },
   );
-  const dispatchers = openDispatchers(options, { spool, store, observer, schedule, audit });
-  const prepare = new PrepareLoop({
-    store,
-    pool,
-    clock: systemClock,
-    logger,
-    onPrepared: (names) => {
-      for (const name of names) dispatchers.get(name)?.wake();
-    },
-    onOutcome: (id, outcome, ms) => observer.processed(id, outcome, ms),
-    onPreparedAnew: (id, outputs) => retention.supersede(id, outputs),
-    erasePrepared: (outcome) => spool.erasePrepared(outcome.output.location),
-  });
+  const onUnprepared: RemakeDeps['onUnprepared'] = (id, output) => {
+    retention.supersede(id, [output]);
+    prepare.wake();
+  };
+  const remake = new Remake({ store, logger, onUnprepared });
+  const dispatchers = openDispatchers(options, { spool, store, observer, schedule, audit, remake });
+  const prepare = openPrepare({ store, pool, logger, dispatchers, observer, spool }, () => retention);
   const receiver = openReceiver(configuration, { spool, store, logger, observer, prepare });
   const retention = openRetention(configuration, { store, spool, clock: schedule, logger });
   const folders = openFolders(configuration, { receiver, clock: systemClock, logger });
@@ -286,6 +283,25 @@ function openFolders(
   return folders.map(({ path, customer, pollSeconds, stableSeconds }) => {
     const options = { path, customer, pollMs: pollSeconds * 1000, stableMs: stableSeconds * 1000 };
     return new FolderSource(options, deps);
+  });
+}
+
+function openPrepare(
+  parts: Pick<Parts, 'store' | 'pool' | 'logger' | 'dispatchers' | 'observer' | 'spool'>,
+  retention: () => Retention,
+): PrepareLoop {
+  const { store, pool, logger, dispatchers, observer, spool } = parts;
+  return new PrepareLoop({
+    store,
+    pool,
+    clock: systemClock,
+    logger,
+    onPrepared: (names) => {
+      for (const name of names) dispatchers.get(name)?.wake();
+    },
+    onOutcome: (id, outcome, ms) => observer.processed(id, outcome, ms),
+    onPreparedAnew: (id, outputs) => retention().supersede(id, outputs),
+    erasePrepared: (outcome) => spool.erasePrepared(outcome.output.location),
   });
 }
 
@@ -388,7 +404,8 @@ function openPool(
     crosswalkPublicKey: given.crosswalkPublicKey,
     crosswalkForm: configuration.deidentification.crosswalk?.form,
   };
-  return new WorkerPool({
+  return new WorkerPool<ProcessJob, ProcessOutcome>({
+    isSmall: ({ bytes }) => bytes <= SHARING_BYTES_MAX,
     size: rendering.workers ?? Math.max(1, availableParallelism() - 1),
     script: new URL(import.meta.url.endsWith('.ts') ? './process-worker.ts' : './process-worker.js', import.meta.url),
     workerData,
@@ -407,7 +424,14 @@ function begunNoter(store: SqliteStore): NonNullable<DispatchDeps['onBegun']> {
 
 function openDispatchers(
   options: GatewayOptions,
-  parts: { spool: LocalSpool; store: SqliteStore; observer: FlowObserver; schedule: Clock; audit: SiteAudit },
+  parts: {
+    spool: LocalSpool;
+    store: SqliteStore;
+    observer: FlowObserver;
+    schedule: Clock;
+    audit: SiteAudit;
+    remake: Remake;
+  },
 ): Map<string, Dispatcher> {
   const { configuration, baseDir } = options.loaded;
   const { batching } = configuration;
@@ -417,6 +441,7 @@ function openDispatchers(
     random: systemRandom,
     logger: options.logger,
     deliverable: deliverableOf(parts.spool),
+    onCorrupt: parts.remake.again.bind(parts.remake),
     ...(parts.audit.exports ? { onBegun: begunNoter(parts.store) } : {}),
     onOutcome: parts.observer.sent.bind(parts.observer),
   };

@@ -23,6 +23,6 @@ async function look({ location, frame }: LookJob, { dataDir }: LookWorkerData): 
 }
 
 const port = parentPort;
-port?.on('message', ({ job }: { job: LookJob }) => {
-  void look(job, workerData as LookWorkerData).then((outcome) => port.postMessage({ outcome }));
+port?.on('message', ({ job, number }: { job: LookJob; number: number }) => {
+  void look(job, workerData as LookWorkerData).then((outcome) => port.postMessage({ outcome, number }));
 });

@@ -29,8 +29,8 @@ export interface PrepareDeps {
 
 const POLL_MS = 1000;
 const RETRY_MS = 5000;
-/** A second job waits beside each worker, so that none idles while the store is asked. */
-const IN_HAND_PER_WORKER = 2;
+/** Beside those that the workers have, so that none idles while the store is asked. */
+const WAITING_MAX = 2;
 const TRIES_MAX = 2;
 
 export class PrepareLoop {
@@ -75,7 +75,7 @@ export class PrepareLoop {
 
   async #turn(): Promise<number> {
     const { store, pool } = this.#deps;
-    const room = pool.size * IN_HAND_PER_WORKER - this.#inHand.size;
+    const room = pool.size + WAITING_MAX - this.#inHand.size;
     if (room <= 0) return 0;
     // What is in hand or resting is still `received` in the store: ask for enough to see past it.
     const rows = await store.takeReceived(room + this.#inHand.size + this.#resting.size);
@@ -121,8 +121,8 @@ export class PrepareLoop {
 
   async #outcomeOf(row: InstanceRow): Promise<ProcessOutcome | undefined> {
     if (row.location === undefined) return { kind: 'held', code: 'SPOOL_CORRUPT', detail: 'no bytes are recorded' };
-    const { id, customer, sourceKind, sourceName, receivedAtMs, profile, location } = row;
-    const job = { id, customer, sourceKind, sourceName, receivedAtMs, profile, location };
+    const { id, customer, sourceKind, sourceName, receivedAtMs, profile, location, bytes } = row;
+    const job = { id, customer, sourceKind, sourceName, receivedAtMs, profile, location, bytes };
     let last: LetheError | undefined;
     for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
       try {

@@ -14,6 +14,8 @@ export interface ProcessJob {
   readonly profile: string | undefined;
   /** Where the identified bytes are. */
   readonly location: string;
+  /** How many there are. */
+  readonly bytes: number;
   /** Names the prepared output of this try, so that a crashed try cannot be mistaken for it. */
   readonly attempt: string;
 }

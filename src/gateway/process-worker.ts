@@ -1,4 +1,4 @@
-/** The worker thread's side of `worker-pool.ts`: opens what it needs once, then processes one job after the other. */
+/** The worker thread's side of `worker-pool.ts`: opens what it needs once, then processes job after job. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock, systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
@@ -95,7 +95,8 @@ if (port !== null) {
     detector: data.pixels.textDetection === 'off' ? undefined : openDetector(onProgress),
     onProgress,
   };
-  port.on('message', ({ job }: { job: ProcessJob }) => {
-    void processInstance(job, options, deps).then((outcome) => port.postMessage({ outcome }));
+  // Two at a time: what one of them does while it waits for nothing is never interrupted by the other.
+  port.on('message', ({ job, number }: { job: ProcessJob; number: number }) => {
+    void processInstance(job, options, deps).then((outcome) => port.postMessage({ outcome, number }));
   });
 }

@@ -17,10 +17,11 @@ import { lookAgain } from '../deid/burned-in/second-look.ts';
 import type { DeidentifyOptions } from '../deid/deidentify.ts';
 import type { CompiledProfile } from '../deid/profile.ts';
 import type { PseudonymKey } from '../deid/pseudonym.ts';
+import { type ReadHeader, readHeader } from '../deid/read-header.ts';
 import type { SiblingMemory } from '../deid/siblings.ts';
 import type { PreparedManifest } from '../delivery/destination.ts';
 import type { DataSet } from '../dicom/data-set.ts';
-import { type Part10File, readPart10 } from '../dicom/part10.ts';
+import { openPart10, readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
 import type { PreparedPack } from '../queue/local-prepared.ts';
 import type { LocalReviews } from '../queue/local-review.ts';
@@ -92,7 +93,7 @@ async function processContent(
 ): Promise<ProcessOutcome> {
   let pack: PreparedPack | undefined;
   try {
-    const part10 = readPart10(received, { endAfterPixelData: true }); // what stands behind the pixels goes anyway
+    const part10 = read(received, job, { options, deps });
     verifyCustody(part10, job);
     const decision = inspect(part10.dataSet, job, options.rules);
     if (decision.kind === 'discard') return { kind: 'discarded', rule: decision.rule };
@@ -114,6 +115,12 @@ async function processContent(
     pack?.abort();
     return outcomeOf(toLetheError(error));
   }
+}
+
+/** By the memory that will probably be asked to write it: which profile it will be, a rule may say that looks at the header. */
+function read(received: ByteSource, { profile, customer }: ProcessJob, { options, deps }: Environment): ReadHeader {
+  const memory = deps.memoryOf?.(options.profileOf(profile), deps.keyOf(customer));
+  return memory?.read(received) ?? readHeader(openPart10(received));
 }
 
 function reviewed({ id }: ProcessJob, { reviews }: ProcessDeps): Pick<Given, 'decided' | 'rules'> {
@@ -146,7 +153,7 @@ const MODALITY = 0x00080060;
 
 interface Work {
   readonly job: ProcessJob;
-  readonly part10: Part10File;
+  readonly part10: ReadHeader;
   readonly received: ByteSource;
   readonly cleaned: CleanedPixels;
   readonly given: Given;
@@ -243,6 +250,7 @@ async function makeObject(
     const key = deps.keyOf(job.customer);
     const object = writeObject({ pack, isKept }, work.received, {
       prefix: prefixOf(index),
+      read: work.part10,
       profile,
       key,
       studiesKey: deps.studiesKeyOf(job.customer),
@@ -251,7 +259,8 @@ async function makeObject(
       cleaned: work.cleaned,
       crosswalk: deps.crosswalk,
     });
-    await lookAgain(readPart10(pack.source(object.file)), work.cleaned, work.given);
+    if (work.cleaned.decision === 'redacted')
+      await lookAgain(readPart10(pack.source(object.file)), work.cleaned, work.given);
     return object;
   } catch (error) {
     if (!isKept) pack.abort();

@@ -73,7 +73,7 @@ export class Receiver {
       return { kind: 'duplicate', id: outcome.of };
     }
     if (outcome.kind === 'duplicate') {
-      await this.#deps.spool.eraseReceived(spooled.location);
+      await this.#deps.spool.eraseReceived([spooled.location]);
       this.#deps.logger.log('info', 'instance.duplicate', {
         instance: outcome.of,
         customer: record.customer,
@@ -100,7 +100,7 @@ export class Receiver {
     try {
       return await acceptContent(offer, this.#deps);
     } catch (error) {
-      await this.#deps.spool.eraseReceived(spooled.location).catch(() => undefined); // the next start finds it
+      await this.#deps.spool.eraseReceived([spooled.location]).catch(() => undefined); // the next start finds it
       throw error;
     }
   }
@@ -109,7 +109,7 @@ export class Receiver {
     spooled: SpooledInstance,
     earlier: { of: InstanceId; digest: string; offered: string },
   ): Promise<never> {
-    await this.#deps.spool.eraseReceived(spooled.location);
+    await this.#deps.spool.eraseReceived([spooled.location]);
     this.#noteOther(earlier.of, spooled.record.customer);
     throw new LetheError('INSTANCE_DUPLICATE', { earlier: earlier.digest, offered: earlier.offered });
   }

@@ -78,7 +78,7 @@ async function reconcile(spooled: SpooledInstance, deps: RecoverDeps): Promise<R
   const digest = await spool.digestOf(spooled.location);
   if (digest === undefined) {
     logger.log('warn', 'recovery.torn', { instance: spooled.record.id });
-    await spool.eraseReceived(spooled.location);
+    await spool.eraseReceived([spooled.location]);
     return { verdict: 'removed', id };
   }
   const offer = { spooled: { ...spooled, digest }, studyInstanceUid: studyOf(spool, spooled) };
@@ -87,7 +87,7 @@ async function reconcile(spooled: SpooledInstance, deps: RecoverDeps): Promise<R
   if (outcome.kind === 'restored') return { verdict: 'repaired', id: outcome.of };
   const owner = await store.instance(outcome.of);
   if (owner?.location === spooled.location) return { verdict: 'known', id: owner.id };
-  await spool.eraseReceived(spooled.location);
+  await spool.eraseReceived([spooled.location]);
   return { verdict: 'removed', id };
 }
 
@@ -100,7 +100,7 @@ async function reconcileKnown(
   if (row.location === location) return { verdict: 'known', id };
   // Erased in the store, and the crash came before the spool knew; or a copy whose other one is on record.
   if (row.location === undefined || (await isThere(spool, row.location))) {
-    await spool.eraseReceived(location);
+    await spool.eraseReceived([location]);
     return { verdict: 'removed', id };
   }
   await store.relocate([{ id, from: row.location, to: location }]);

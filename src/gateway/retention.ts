@@ -74,10 +74,8 @@ export class Retention {
         received.map(({ id }) => id),
         'received',
       );
-    for (const row of received) {
-      if (row.location !== undefined) await spool.eraseReceived(row.location);
-      logger.log('debug', 'instance.erased', { instance: row.id });
-    }
+    await spool.eraseReceived(received.flatMap(({ location }) => location ?? []));
+    for (const { id } of received) logger.log('debug', 'instance.erased', { instance: id });
     const prepared = await store.erasable('prepared', nowMs - this.#options.preparedMs, BATCH);
     if (prepared.length > 0)
       await store.markErased(

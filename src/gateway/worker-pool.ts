@@ -1,9 +1,14 @@
 /**
  * Worker threads for CPU work, each disposable: a worker that gives no sign of progress within the deadline (a codec
  * can hang on damaged bytes) or dies (out of memory, abort inside WASM) is replaced. Jobs wait in order; the queue is
- * bounded by the caller, which never submits more than it can hold. One job a worker at a time.
+ * bounded by the caller, which never submits more than it can hold.
  *
- * Protocol: main -> worker `{ job }`; worker -> main `{ progress: true }` any number of times, then `{ outcome }`.
+ * A worker has two small jobs at a time: while one waits for the encoder's thread, or for its outcome to be noted here, it
+ * goes on with the other. Whose fault it was when such a worker ends nobody can say, so both are done again, each alone:
+ * a job fails only where it was the only one.
+ *
+ * Protocol: main -> worker `{ job, number }`; worker -> main `{ progress: true }` any number of times, and for each job
+ * `{ outcome, number }`.
  */
 import { Worker } from 'node:worker_threads';
 import { LetheError } from '../core/errors.ts';
@@ -11,8 +16,10 @@ import type { Logger } from '../core/log.ts';
 
 const TERMINATE_PATIENCE_MS = 2000; // ending a thread takes milliseconds where it works at all
 
-export interface WorkerPoolOptions {
+export interface WorkerPoolOptions<Job> {
   readonly size: number;
+  /** Whether a job may share a worker; what needs much memory has one for itself. Unless given, all have. */
+  isSmall?(job: Job): boolean;
   readonly script: URL;
   /** Cloned into every worker at its start. */
   readonly workerData: unknown;
@@ -24,7 +31,10 @@ export interface WorkerPoolOptions {
 }
 
 interface Task<Job, Outcome> {
+  readonly number: number;
   readonly job: Job;
+  /** Given to a worker that does nothing else meanwhile. */
+  isAlone: boolean;
   readonly resolve: (outcome: Outcome) => void;
   readonly reject: (error: LetheError) => void;
 }
@@ -32,38 +42,43 @@ interface Task<Job, Outcome> {
 interface Slot<Job, Outcome> {
   readonly index: number;
   worker: Worker | undefined;
-  task: Task<Job, Outcome> | undefined;
+  tasks: Task<Job, Outcome>[];
   deadline: NodeJS.Timeout | undefined;
 }
 
-type Message<Outcome> = { readonly progress: true } | { readonly outcome: Outcome };
+type Message<Outcome> = { readonly progress: true } | { readonly outcome: Outcome; readonly number: number };
+
+/** One that runs, and one that is there when it waits. */
+const TASKS_MAX = 2;
 
 export class WorkerPool<Job, Outcome> {
-  readonly #options: WorkerPoolOptions;
+  readonly #options: WorkerPoolOptions<Job>;
   readonly #slots: Slot<Job, Outcome>[];
   readonly #waiting: Task<Job, Outcome>[] = [];
   #closed = false;
+  #numbers = 0;
 
-  constructor(options: WorkerPoolOptions) {
+  constructor(options: WorkerPoolOptions<Job>) {
     this.#options = options;
     this.#slots = Array.from({ length: options.size }, (_, index) => ({
       index,
       worker: undefined,
-      task: undefined,
+      tasks: [],
       deadline: undefined,
     }));
   }
 
-  /** How many jobs may run at once. */
+  /** How many jobs may be with workers at once. */
   get size(): number {
-    return this.#options.size;
+    return this.#options.size * (this.#options.isSmall === undefined ? 1 : TASKS_MAX);
   }
 
   /** @throws IMAGING_TIMEOUT when there was no progress in time, WORKER_DIED when the worker ended by itself */
   run(job: Job): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new LetheError('INVARIANT', { what: 'job after close' }));
-      this.#waiting.push({ job, resolve, reject });
+      const isAlone = this.#options.isSmall?.(job) !== true;
+      this.#waiting.push({ number: ++this.#numbers, job, isAlone, resolve, reject });
       this.#assign();
     });
   }
@@ -75,15 +90,23 @@ export class WorkerPool<Job, Outcome> {
   }
 
   #assign(): void {
-    for (const slot of this.#slots) {
-      if (slot.task !== undefined || this.#closed) continue;
-      const task = this.#waiting.shift();
-      if (task === undefined) return;
-      slot.task = task;
+    while (!this.#closed) {
+      const [task] = this.#waiting;
+      const slot = task && this.#slotFor(task);
+      if (task === undefined || slot === undefined) return;
+      this.#waiting.shift();
+      slot.tasks.push(task);
       slot.worker ??= this.#start(slot);
-      this.#expectProgress(slot);
-      slot.worker.postMessage({ job: task.job });
+      if (slot.tasks.length === 1) this.#expectProgress(slot);
+      slot.worker.postMessage({ job: task.job, number: task.number });
     }
+  }
+
+  /** One that has nothing to do, else one that may take a second. */
+  #slotFor(task: Task<Job, Outcome>): Slot<Job, Outcome> | undefined {
+    const idle = this.#slots.find(({ tasks }) => tasks.length === 0);
+    if (idle !== undefined || task.isAlone) return idle;
+    return this.#slots.find(({ tasks }) => tasks.length < TASKS_MAX && !tasks.some(({ isAlone }) => isAlone));
   }
 
   #start(slot: Slot<Job, Outcome>): Worker {
@@ -101,9 +124,10 @@ export class WorkerPool<Job, Outcome> {
       this.#expectProgress(slot);
       return;
     }
-    const task = slot.task;
-    clearTimeout(slot.deadline);
-    slot.task = undefined;
+    const task = slot.tasks.find(({ number }) => number === message.number);
+    slot.tasks = slot.tasks.filter((other) => other !== task);
+    if (slot.tasks.length > 0) this.#expectProgress(slot);
+    else clearTimeout(slot.deadline);
     task?.resolve(message.outcome);
     this.#assign();
   }
@@ -126,19 +150,27 @@ export class WorkerPool<Job, Outcome> {
   }
 
   #replace(slot: Slot<Job, Outcome>, reason: string, error: LetheError): void {
-    const { task } = slot;
+    const { tasks } = slot;
     void this.#end(slot);
     if (!this.#closed) this.#options.logger.log('warn', 'worker.replaced', { worker: slot.index, reason });
-    task?.reject(error);
+    const [only] = tasks;
+    if (tasks.length === 1) only?.reject(error);
+    else for (const task of tasks.toReversed()) this.#again(task);
     this.#assign();
   }
 
+  /** Before all others, so that it does not wait longer than those that came after it. */
+  #again(task: Task<Job, Outcome>): void {
+    task.isAlone = true;
+    this.#waiting.unshift(task);
+  }
+
   async #end(slot: Slot<Job, Outcome>): Promise<void> {
-    const { worker, task } = slot;
+    const { worker, tasks } = slot;
     clearTimeout(slot.deadline);
     slot.worker = undefined;
-    slot.task = undefined;
-    if (this.#closed) task?.reject(new LetheError('WORKER_DIED', { what: 'closed' }));
+    slot.tasks = [];
+    if (this.#closed) for (const task of tasks) task.reject(new LetheError('WORKER_DIED', { what: 'closed' }));
     if (worker === undefined) return;
     // A thread that ran out of memory may never confirm its end; waiting for it longer would only delay our own.
     const patience = AbortSignal.timeout(TERMINATE_PATIENCE_MS);

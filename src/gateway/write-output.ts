@@ -2,6 +2,7 @@
  * One output of an instance, written into its pack: de-identified, verified, rendered, described. Whatever throws here
  * leaves members in the pack that nobody verified; the caller rewinds to before them.
  */
+import { createHash, type Hash } from 'node:crypto';
 import type { ByteSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import type { CleanedPixels } from '../deid/burned-in/clean-pixels.ts';
@@ -9,6 +10,7 @@ import { type Deidentification, type DeidentifyOptions, deidentify } from '../de
 import { leakCheck, leakCheckText } from '../deid/leak-check.ts';
 import type { CompiledProfile } from '../deid/profile.ts';
 import { derivedUid, type PseudonymKey } from '../deid/pseudonym.ts';
+import type { ReadHeader } from '../deid/read-header.ts';
 import type { SiblingMemory } from '../deid/siblings.ts';
 import type { PreparedImage, PreparedManifest } from '../delivery/destination.ts';
 import { readPart10 } from '../dicom/part10.ts';
@@ -20,6 +22,8 @@ import type { Rendering } from './outputs.ts';
 export interface ObjectOptions {
   /** Names of its members in the pack begin with this. */
   readonly prefix: string;
+  /** The received instance with its header. */
+  readonly read: ReadHeader;
   readonly profile: CompiledProfile;
   readonly key: PseudonymKey;
   readonly studiesKey: Uint8Array;
@@ -47,15 +51,17 @@ export function writeObject(
   received: ByteSource,
   options: ObjectOptions,
 ): WrittenObject {
-  const { profile, key, studiesKey, memory, source, cleaned, crosswalk, prefix } = options;
+  const { read, profile, key, studiesKey, memory, source, cleaned, crosswalk, prefix } = options;
   const name = `${prefix}instance.dcm`;
   const file = pack.file(name);
   const deidentified = deidentify(received, file, {
+    read,
     profile,
     key,
     studiesKey,
     source,
     ...(memory === undefined ? {} : { memory }),
+    digest: isKept, // else the images' stands for it
     ...(crosswalk === undefined ? {} : { crosswalk }),
     ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
   });
@@ -86,14 +92,30 @@ export async function writeImages(
   object: WrittenObject,
   options: ImagesOptions,
 ): Promise<PreparedManifest> {
-  const manifest = manifestOf(object, await renderInto(pack, object, options));
-  const [leak] = leakCheckText(JSON.stringify(manifest), object.deidentified.identity);
+  const digest = createHash('sha256');
+  const images = await renderInto({ pack, digest }, object, options);
+  const manifest = manifestOf(object, images, object.isKept ? object.deidentified.digest : digest.digest('hex'));
+  const [leak] = leakCheckText(textsOf(manifest), object.deidentified.identity);
   if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: `payload ${leak.path}` });
   return manifest;
 }
 
+/** Its numbers are of the image alone: one of 512 rows does not name the patient whose identifier is 512. */
+function textsOf(manifest: PreparedManifest): string {
+  const texts: string[] = [];
+  JSON.stringify(manifest, (_name, value: unknown) => {
+    if (typeof value === 'string') texts.push(value);
+    return value;
+  });
+  return texts.join('\n');
+}
+
 /** Always from the de-identified object: what is sent as an image went through the same cleaning. */
-async function renderInto(pack: PreparedPack, object: WrittenObject, options: ImagesOptions): Promise<PreparedImage[]> {
+async function renderInto(
+  { pack, digest }: { readonly pack: PreparedPack; readonly digest: Hash },
+  object: WrittenObject,
+  options: ImagesOptions,
+): Promise<PreparedImage[]> {
   const images: PreparedImage[] = [];
   const part10 = readPart10(object.pack.source(object.file));
   if (options.rendering === undefined || !hasImage(part10.dataSet)) return images;
@@ -103,6 +125,7 @@ async function renderInto(pack: PreparedPack, object: WrittenObject, options: Im
     const file = pack.file(name);
     file.write(frame.bytes);
     file.end();
+    if (!object.isKept) digest.update(frame.bytes);
     images.push({
       file: name,
       mediaType: frame.mediaType,
@@ -123,9 +146,9 @@ async function renderInto(pack: PreparedPack, object: WrittenObject, options: Im
   return images;
 }
 
-function manifestOf(object: WrittenObject, images: readonly PreparedImage[]): PreparedManifest {
+function manifestOf(object: WrittenObject, images: readonly PreparedImage[], digest: string): PreparedManifest {
   const { file, isKept, deidentified, pixels } = object;
-  const { pseudonyms, sopClassUid, transferSyntaxUid, modality, digest } = deidentified;
+  const { pseudonyms, sopClassUid, transferSyntaxUid, modality } = deidentified;
   return {
     ...pseudonyms,
     sopClassUid,

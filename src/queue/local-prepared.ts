@@ -1,12 +1,16 @@
 /**
- * The prepared area on a local disk: what may leave. One file an instance and attempt, so that one flush makes all of
- * its members durable: the members' bytes one after the other, then an index, then a fixed tail
+ * The prepared area on a local disk: what may leave. One file an instance and attempt: the members' bytes one after the
+ * other, then an index, then a fixed tail
  *
- *   members ... | index: JSON [{ name, position, bytes }] | u32 index length | u32 CRC-32 of the index | "LPRP"
+ *   members ... | index: JSON [{ name, position, bytes, crc }] | u32 index length | u32 CRC-32 of the index | "LPRP"
  *
- * A pack is in memory until its commit, or until it is too large for that. Then it is written under a temporary name,
- * flushed, renamed, folder flushed. Synchronous on purpose: workers write it. A file with a temporary name after a start
- * is the rest of a crash and is removed.
+ * A pack is in memory until its commit, which writes it in one go and does not flush: what a power cut takes can be made
+ * again, the same, from the received bytes, and those stay until nothing is owed. So that nothing half written ever
+ * leaves, each member carries its CRC-32 (`crc`) and is compared with it when it is opened.
+ *
+ * What is too large for the memory is written under a temporary name, flushed, renamed, its folder flushed; its members
+ * have no `crc`, and nor have those of packs that earlier versions flushed. Synchronous on purpose: workers write it. A
+ * file with a temporary name after a start is the rest of a crash and is removed.
  */
 import {
   closeSync,
@@ -34,8 +38,12 @@ const FOLDER = 'prepared';
 const TEMPORARY = '.part';
 const MAGIC = 'LPRP';
 const TAIL_BYTES = 12;
+/** Read at once when a pack is opened: the tail, and of most packs the whole index. */
+const END_BYTES = 4096;
 /** Once a pack is on disk, what is longer passes by the memory. */
 const DIRECT_BYTES_MIN = 64 * 1024;
+/** A member up to this size is checked and answered from one reading; a larger one is read for each. */
+const CHECKED_IN_MEMORY_BYTES_MAX = 1024 * 1024;
 const INDEX_BYTES_MAX = 64 * 1024 * 1024; // a hundred bytes a frame, for a very long film
 /** One character of the id that differs between neighbours: 32 folders keep each small, and are made only once. */
 const SHARD = { from: 25, to: 26 } as const;
@@ -47,6 +55,8 @@ interface Member {
   readonly name: string;
   readonly position: number;
   readonly bytes: number;
+  /** Of its bytes; absent where the file was flushed. */
+  readonly crc?: number;
 }
 
 export interface PackMark {
@@ -74,14 +84,14 @@ export class LocalPreparedArea {
     return new PreparedPack(folder, `${shard}/${id}-${attempt}`);
   }
 
-  /** One member, by its name. The caller closes. @throws SPOOL_IO, SPOOL_CORRUPT */
+  /** One member, by its name, whole. The caller closes. @throws SPOOL_IO; SPOOL_CORRUPT where it is not what was written */
   open(location: PreparedLocation, name: string): OpenFile {
     const path = this.#path(location);
     const fd = attempt('open', () => openSync(path, 'r'));
     try {
       const member = readIndex(fd).find((one) => one.name === name);
       if (member === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'member' });
-      return memberSource(fd, member);
+      return member.crc === undefined ? memberSource(fd, member) : checkedSource(fd, member, member.crc);
     } catch (error) {
       closeSync(fd);
       throw error;
@@ -195,22 +205,47 @@ export class PreparedPack implements PreparedWriter {
   }
 
   commit(): PreparedLocation {
-    const index = Buffer.from(JSON.stringify(this.#members), 'utf8');
+    const isFlushed = this.#fd !== undefined;
+    this.#writeIndex(isFlushed ? this.#members : this.#members.map((member) => this.#withCrc(member)));
+    if (isFlushed || this.#fd !== undefined) this.#flush();
+    else this.#writeWhole();
+    this.#end();
+    // The brand is given here and nowhere else: this file was written by the process that de-identified.
+    return this.#location as PreparedLocation;
+  }
+
+  #withCrc(member: Member): Member {
+    return { ...member, crc: crc32(this.#memory.subarray(member.position, member.position + member.bytes)) };
+  }
+
+  #writeIndex(members: readonly Member[]): void {
+    const index = Buffer.from(JSON.stringify(members), 'utf8');
     const tail = Buffer.alloc(TAIL_BYTES);
     tail.writeUInt32LE(index.length, 0);
     tail.writeUInt32LE(crc32(index), 4);
     tail.write(MAGIC, 8, 'latin1');
     this.#write(index);
     this.#write(tail);
+  }
+
+  /** Under its own name at once: no row names it before this returns, and what does not verify is not opened. */
+  #writeWhole(): void {
+    this.#fd = attempt('open', () => openSync(this.#path, 'wx', FILE_MODE));
+    try {
+      this.#writeAt(this.#memory.subarray(0, this.#position), 0);
+    } catch (error) {
+      rmSync(this.#path, { force: true });
+      throw error;
+    }
+  }
+
+  #flush(): void {
     const fd = this.#spill();
     attempt('commit', () => {
       fdatasyncSync(fd);
       renameSync(this.#path + TEMPORARY, this.#path);
       flushFolderSync(this.#folder);
     });
-    this.#end();
-    // The brand is given here and nowhere else: this file was written by the process that de-identified.
-    return this.#location as PreparedLocation;
   }
 
   abort(): void {
@@ -278,15 +313,37 @@ function attempt<Result>(step: string, work: () => Result): Result {
 
 function readIndex(fd: number): readonly Member[] {
   const size = attempt('stat', () => fstatSync(fd).size);
-  const tail = Buffer.from(readFullySync(fd, Buffer.alloc(TAIL_BYTES), Math.max(0, size - TAIL_BYTES)));
+  const space = Buffer.allocUnsafe(Math.min(END_BYTES, size));
+  const end = attempt('read', () => Buffer.from(readFullySync(fd, space, size - space.length)));
+  const tail = end.subarray(-TAIL_BYTES);
   if (tail.length < TAIL_BYTES || tail.toString('latin1', 8) !== MAGIC)
     throw new LetheError('SPOOL_CORRUPT', { what: 'tail' });
   const length = tail.readUInt32LE(0);
   if (length > INDEX_BYTES_MAX || length + TAIL_BYTES > size)
     throw new LetheError('SPOOL_CORRUPT', { what: 'index length' });
-  const index = readFullySync(fd, Buffer.alloc(length), size - TAIL_BYTES - length);
+  const index =
+    length + TAIL_BYTES <= end.length
+      ? end.subarray(end.length - TAIL_BYTES - length, end.length - TAIL_BYTES)
+      : attempt('read', () => readFullySync(fd, Buffer.alloc(length), size - TAIL_BYTES - length));
   if (crc32(index) !== tail.readUInt32LE(4)) throw new LetheError('SPOOL_CORRUPT', { what: 'index' });
   return JSON.parse(Buffer.from(index).toString('utf8')) as Member[];
+}
+
+/** Compares before anything is answered: whoever opened it may send what it reads. */
+function checkedSource(fd: number, member: Member, crc: number): OpenFile {
+  const source = memberSource(fd, member);
+  const isSmall = member.bytes <= CHECKED_IN_MEMORY_BYTES_MAX;
+  const piece = Buffer.allocUnsafe(isSmall ? member.bytes : CHECKED_IN_MEMORY_BYTES_MAX);
+  let found = 0;
+  let done = 0;
+  while (done < member.bytes) {
+    const bytes = source.read(done, piece.length, piece.subarray(0, Math.min(piece.length, member.bytes - done)));
+    if (bytes.length === 0) break;
+    found = crc32(bytes, found);
+    done += bytes.length;
+  }
+  if (done < member.bytes || found !== crc) throw new LetheError('SPOOL_CORRUPT', { what: 'prepared bytes' });
+  return isSmall ? { ...bytesSource(piece), close: source.close } : source;
 }
 
 function memberSource(fd: number, member: Member): OpenFile {

@@ -8,27 +8,16 @@
  * the bytes of erased ones for longer than a minute, the live ones are copied elsewhere (`reclaim`).
  */
 
-import { constants, existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { truncate, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Random } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import { newInstanceId } from '../core/identifier.ts';
-import { BLOCK_BYTES, ChunkPool } from './chunk-pool.ts';
+import { ChunkPool } from './chunk-pool.ts';
 import { COPY_SUFFIX, copyLive, Sparse } from './compaction.ts';
-import {
-  canWriteDirectly,
-  closeFile,
-  DIRECT,
-  diskError,
-  flushData,
-  flushFolder,
-  isMissing,
-  makeFolder,
-  openFile,
-  readFully,
-  writeFully,
-} from './disk.ts';
+import { canWriteDirectly, DIRECT, diskError, flushFolder, isMissing, makeFolder } from './disk.ts';
+import { markErased } from './erasing.ts';
 import { InFlight } from './in-flight.ts';
 import { SegmentIncoming } from './incoming.ts';
 import { LocalPreparedArea } from './local-prepared.ts';
@@ -42,7 +31,6 @@ import {
   walkSegment,
 } from './local-received.ts';
 import { PacedIncoming, pauseMsPerByte } from './paced.ts';
-import { encodeRecordHead, isBlockwise, parseRecordHead } from './record.ts';
 import { SEGMENT_SUFFIX, Segment } from './segment.ts';
 import { type FreeBytes, freeBytesOf, SpaceGauge } from './space.ts';
 import type {
@@ -97,6 +85,8 @@ export class LocalSpool implements Spool {
   readonly #writing = new Set<string>();
   /** Committed and not erased instances by segment. */
   readonly #live = new Map<string, number>();
+  /** Positions of those that are erased in segments that are still there. */
+  readonly #erased = new Map<string, Set<number>>();
   readonly #sparse = new Sparse();
   /** Who writes a segment. */
   readonly #holders = new Map<string, SegmentWriter>();
@@ -197,20 +187,36 @@ export class LocalSpool implements Spool {
     return digestOf(this.#options.dataDir, location);
   }
 
-  /** The record is marked erased (durably), its segment goes when it was the last one. Idempotent. @throws SPOOL_IO */
-  async eraseReceived(location: SpoolLocation): Promise<void> {
-    const { segment, position } = parseLocation(location);
-    const path = join(this.#folder, segment + SEGMENT_SUFFIX);
-    const chunk = this.#chunks.take();
-    try {
-      if (!(await markErased(path, { position, flags: this.#flags, chunk }))) return;
-    } finally {
-      this.#chunks.give(chunk);
+  async eraseReceived(locations: readonly SpoolLocation[]): Promise<void> {
+    const bySegment = Map.groupBy(locations.map(parseLocation), ({ segment }) => segment);
+    for (const [segment, records] of bySegment) {
+      await this.#eraseIn(
+        segment,
+        records.map(({ position }) => position),
+      );
     }
-    this.#live.set(segment, (this.#live.get(segment) ?? 1) - 1);
+  }
+
+  async #eraseIn(segment: string, positions: readonly number[]): Promise<void> {
+    const erased = this.#erased.get(segment) ?? new Set();
+    const going = positions.filter((position) => !erased.has(position));
+    const live = this.#live.get(segment);
+    if (live === undefined || going.length === 0) return; // it went with its last instance
+    // Before anything is waited for, so that each counts once.
+    for (const position of going) erased.add(position);
+    this.#erased.set(segment, erased);
+    this.#live.set(segment, live - going.length);
     this.#sparse.note(segment, this.#deps.clock.monotonicMs());
-    if ((this.#live.get(segment) ?? 0) <= 0) await this.#closeIdle(segment);
+    const isLast = live <= going.length;
+    if (isLast) await this.#closeIdle(segment);
+    // A segment that goes needs no marks: until it is gone the rows say what is erased.
+    if (!isLast || this.#writing.has(segment)) await this.#mark(segment, going);
     await this.#unlinkIfEmpty(segment);
+  }
+
+  #mark(segment: string, positions: readonly number[]): Promise<void> {
+    const path = join(this.#folder, segment + SEGMENT_SUFFIX);
+    return markErased(path, positions, { flags: this.#flags, chunks: this.#chunks });
   }
 
   async #closeIdle(segment: string): Promise<void> {
@@ -245,6 +251,7 @@ export class LocalSpool implements Spool {
       return;
     }
     this.#live.delete(segment);
+    this.#erased.delete(segment);
     this.#leaving.set(segment, this.#deps.clock.monotonicMs());
   }
 
@@ -257,6 +264,7 @@ export class LocalSpool implements Spool {
     const inUse = this.#writing.has(segment) || this.#idle.some((one) => one.name === segment);
     if (inUse || (this.#live.get(segment) ?? 0) > 0) return;
     this.#live.delete(segment);
+    this.#erased.delete(segment);
     this.#sparse.forget(segment);
     await this.#unlink(segment);
   }
@@ -298,6 +306,8 @@ export class LocalSpool implements Spool {
       if (end < size) await truncate(path, end);
       const live = records.filter(({ head }) => !head.erased);
       this.#live.set(segment, live.length);
+      const erased = records.filter(({ head }) => head.erased).map(({ position }) => position);
+      if (erased.length > 0) this.#erased.set(segment, new Set(erased));
       if (live.length < records.length) this.#sparse.note(segment, Number.NEGATIVE_INFINITY);
       for (const found of live) yield spooledOf(segment, found);
       if (live.length === 0) await this.#unlinkIfEmpty(segment);
@@ -391,46 +401,5 @@ class SegmentWriter implements SpoolWriter {
     if (this.#last !== undefined && !this.#last.ended) await this.#last.abort();
     await Promise.all(this.#open);
     await this.#give();
-  }
-}
-
-interface Marking {
-  readonly position: number;
-  readonly flags: number;
-  /** Memory to work in. */
-  readonly chunk: Uint8Array;
-}
-
-/** False where the record is erased already or its segment is gone. */
-async function markErased(path: string, { position, flags, chunk }: Marking): Promise<boolean> {
-  const block = chunk.subarray(0, BLOCK_BYTES).fill(0);
-  const head = await withFile(path, constants.O_RDONLY, async (fd) =>
-    parseRecordHead(await readFully(fd, block, position)),
-  );
-  if (head === undefined || head.erased) return false;
-  const fixed = encodeRecordHead({ ...head, erased: true });
-  block.set(fixed);
-  // A segment may still be written behind this record, directly: a page in the cache that holds both would tear. Whole
-  // blocks are written back the way they came; the unaligned records of version 1 are of segments nobody writes.
-  const [how, bytes] = isBlockwise(head) ? [flags, block] : [0, fixed];
-  await withFile(path, constants.O_WRONLY | how, async (fd) => {
-    await writeFully(fd, [bytes], position);
-    await flushData(fd);
-  });
-  return true;
-}
-
-async function withFile<Result>(path: string, flags: number, work: (fd: number) => Promise<Result>) {
-  let fd: number;
-  try {
-    fd = await openFile(path, flags);
-  } catch (error) {
-    if (isMissing((error as LetheError).cause)) return undefined;
-    throw error;
-  }
-  try {
-    return await work(fd);
-  } finally {
-    await closeFile(fd);
   }
 }

@@ -81,11 +81,14 @@ export interface SpoolSpace {
   readonly low: boolean;
 }
 
-/** A prepared output being written: files of one instance, made durable together, then visible together. */
+/** A prepared output being written: files of one instance, visible together. */
 export interface PreparedWriter {
   /** Adds a file such as `instance.dcm` or `frame-1.jpg` (our own names, never a sender's). */
   file(name: string): { write(bytes: Uint8Array): void; end(): void };
-  /** Durable and visible. @throws SPOOL_IO, SPOOL_FULL */
+  /**
+   * Visible. A power cut may take it, or part of it: `openPrepared` answers whole members or SPOOL_CORRUPT, and the
+   * received bytes, which stay until nothing is owed, give the same again. @throws SPOOL_IO, SPOOL_FULL
+   */
   commit(): PreparedLocation;
   abort(): void;
 }
@@ -105,9 +108,10 @@ export interface Spool {
    * @throws SPOOL_IO, SPOOL_CORRUPT
    */
   digestOf(location: SpoolLocation): Promise<string | undefined>;
-  /** Erases one instance's identified bytes; space may return later (when its segment is empty). Idempotent. */
-  eraseReceived(location: SpoolLocation): Promise<void>;
+  /** Erases instances' identified bytes; space may return later (when a segment is empty). Idempotent. @throws SPOOL_IO */
+  eraseReceived(locations: readonly SpoolLocation[]): Promise<void>;
   prepared(id: InstanceId, attempt: string): PreparedWriter;
+  /** One member, whole. The caller closes. @throws SPOOL_IO; SPOOL_CORRUPT where it is not what was written */
   openPrepared(location: PreparedLocation, name: string): ByteSource & { close(): void };
   /** Absolute path for streaming a prepared file from disk; local implementation only. */
   erasePrepared(location: PreparedLocation): Promise<void>;

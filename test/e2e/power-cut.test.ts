@@ -10,11 +10,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock, systemRandom } from '../../src/core/clock.ts';
+import { toLetheError } from '../../src/core/errors.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { COMMAND, parseCommand, STATUS } from '../../src/dimse/command.ts';
+import { manifestFor } from '../../src/gateway/manifests.ts';
 import { recover } from '../../src/gateway/recover.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
+import type { InstanceRow } from '../../src/queue/store.ts';
 import { Campaign } from '../support/campaign.ts';
 import { startRig } from '../support/gateway-process.ts';
 import { skipWithoutProgram } from '../support/peers.ts';
@@ -74,6 +77,28 @@ test('a power cut at any moment: every acknowledged instance is there, from what
   }
 });
 
+/** Prepared output is not flushed: whatever the cut left of it, what can be opened is what was written. */
+function assertWholeOrRefused(spool: LocalSpool, { location, manifest }: NonNullable<InstanceRow['prepared']>): void {
+  for (const { file, bytes } of manifestFor(manifest, 'cloud').images) {
+    let image: Buffer;
+    try {
+      const source = spool.openPrepared(location, file);
+      image = Buffer.from(source.read(0, source.size));
+      source.close();
+    } catch (error) {
+      assert.equal(toLetheError(error).code, 'SPOOL_CORRUPT');
+      continue;
+    }
+    assert.equal(image.length, bytes);
+    assert.deepEqual(
+      [image.readUInt16BE(0), image.readUInt16BE(bytes - 2)],
+      [0xffd8, 0xffd9],
+      'SOI and EOI of ITU-T T.81',
+    );
+    assert.equal(image.includes(Buffer.alloc(1024)), false, 'no block of zeros in its middle');
+  }
+}
+
 async function verify(
   recording: Recording,
   cut: { readonly at: number; readonly acknowledged: readonly string[]; survives(): boolean },
@@ -101,6 +126,7 @@ async function verify(
           row.location !== undefined && (await spool.digestOf(row.location)) !== undefined,
           `${uid} is not whole`,
         );
+        if (row.prepared !== undefined) assertWholeOrRefused(spool, row.prepared);
       }
     } finally {
       await store.close();

@@ -15,6 +15,7 @@ import { silentLogger } from '../../src/core/log.ts';
 import type { DeliverableInstance, DeliveryOutcome, Destination } from '../../src/delivery/destination.ts';
 import { imageApiDestination } from '../../src/delivery/image-api/image-api.ts';
 import { type DispatchDeps, Dispatcher, type DispatchOptions } from '../../src/gateway/dispatch.ts';
+import { Remake } from '../../src/gateway/remake.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { deliverable } from '../delivery/deliverable.ts';
 import { scriptedServer } from '../delivery/scripted-server.ts';
@@ -290,6 +291,50 @@ test('a probe that never went out leaves the circuit to the next one', async (t)
   dispatcher.wake();
   await world.until({ delivered: 8, held: 4 });
   assert.equal(dispatcher.breaker, 'closed');
+});
+
+test('a delivery whose prepared bytes are not what was written is held, and said to whoever makes them again', async (t) => {
+  const world = new World(t);
+  const [bad = ''] = await world.owe(4, 'a');
+  const destination = new Scripted();
+  destination.answer = (ids) => ids.map((id) => (id === bad ? failed('SPOOL_CORRUPT') : DELIVERED));
+  const told: string[] = [];
+  world.start(
+    destination,
+    {},
+    {
+      onCorrupt: async ({ instance, delivery }) => {
+        const [{ state } = { state: undefined }] = await world.store.deliveriesOf(instance.id);
+        told.push(`${instance.id} ${delivery.destination} ${state}`);
+      },
+    },
+  );
+  await world.until({ delivered: 3, held: 1 });
+  await until(() => told.length > 0);
+  assert.deepEqual(told, [`${bad} cloud held`]);
+});
+
+test('prepared bytes are made again once a run: where that does not help, the delivery stays held', async (t) => {
+  const world = new World(t);
+  const [id = ''] = await world.owe(1, 'a');
+  const destination = new Scripted();
+  destination.answer = (ids) => ids.map(() => failed('SPOOL_CORRUPT'));
+  const unprepared: string[] = [];
+  const remake = new Remake({
+    store: world.store,
+    logger: silentLogger,
+    onUnprepared: (one, location) => {
+      unprepared.push(`${one} ${location}`);
+      // As the worker would; the disk is no better for it.
+      void world.store.markPrepared(one, output('a'), ['cloud']);
+    },
+  });
+  world.start(destination, {}, { onCorrupt: (claimed) => remake.again(claimed) });
+  await until(() => destination.batches.length === 2);
+  await world.until({ held: 1 });
+  assert.equal(unprepared.length, 1);
+  assert.ok(unprepared[0]?.startsWith(`${id} `));
+  assert.equal(destination.batches.length, 2);
 });
 
 test('a restart in the middle of a study goes on where it was, and what was on its way is sent again', async (t) => {

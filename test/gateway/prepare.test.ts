@@ -16,10 +16,10 @@ import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 const SCRIPT = new URL(
   `data:text/javascript,${encodeURIComponent(`
     import { parentPort } from 'node:worker_threads';
-    parentPort.on('message', ({ job }) => {
+    parentPort.on('message', ({ job, number }) => {
       if (job.location.startsWith('die')) process.exit(3);
       if (job.location.startsWith('hang')) for (;;);
-      parentPort.postMessage({ outcome: { kind: 'discarded', rule: job.location } });
+      parentPort.postMessage({ outcome: { kind: 'discarded', rule: job.location }, number });
     });`)}`,
 );
 

@@ -89,7 +89,7 @@ test('prepared output that is gone is made again from the received bytes; withou
   for (const one of [kept, again, lost]) await store.accept(one, undefined);
   await prepare(spool, store, kept.record.id);
   for (const one of [again, lost]) await spool.erasePrepared(await prepare(spool, store, one.record.id));
-  await spool.eraseReceived(lost.location);
+  await spool.eraseReceived([lost.location]);
   assert.deepEqual(await start(), { found: 2, repaired: 1, removed: 0, lost: 1, requeued: 0 });
   const states = await Promise.all(
     [kept, again, lost].map(async ({ record }) => (await store.instance(record.id))?.state),
@@ -102,7 +102,7 @@ test('received bytes that are gone: prepared output is delivered all the same, a
   const [prepared, received] = [await receive(spool, '2.25.1', 1), await receive(spool, '2.25.2', 2)];
   for (const one of [prepared, received]) await store.accept(one, undefined);
   await prepare(spool, store, prepared.record.id);
-  for (const one of [prepared, received]) await spool.eraseReceived(one.location);
+  for (const one of [prepared, received]) await spool.eraseReceived([one.location]);
   assert.equal((await start()).lost, 1);
   assert.equal((await store.instance(prepared.record.id))?.state, 'prepared');
   assert.equal((await store.instance(received.record.id))?.reason, 'SPOOL_CORRUPT');
@@ -126,7 +126,7 @@ test('images only, for a destination that wants the object now: prepared again, 
   }
   const [again, lost, kept] = all;
   assert.ok(again !== undefined && lost !== undefined && kept !== undefined);
-  await spool.eraseReceived(lost.one.location);
+  await spool.eraseReceived([lost.one.location]);
   const states = () => Promise.all(all.map(async ({ one }) => (await store.instance(one.record.id))?.state));
   await start();
   assert.deepEqual(await states(), ['prepared', 'prepared', 'prepared', 'prepared', 'prepared']);

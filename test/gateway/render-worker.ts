@@ -17,6 +17,6 @@ async function render(bytes: Uint8Array): Promise<string> {
   }
 }
 
-parentPort?.on('message', ({ job }: { job: Uint8Array }) => {
-  void render(job).then((outcome) => parentPort?.postMessage({ outcome }));
+parentPort?.on('message', ({ job, number }: { job: Uint8Array; number: number }) => {
+  void render(job).then((outcome) => parentPort?.postMessage({ outcome, number }));
 });

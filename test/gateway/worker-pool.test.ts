@@ -7,17 +7,27 @@ import { WorkerPool } from '../../src/gateway/worker-pool.ts';
 const SCRIPT = new URL(
   `data:text/javascript,${encodeURIComponent(`
     import { parentPort } from 'node:worker_threads';
-    parentPort.on('message', ({ job }) => {
+    const held = [];
+    parentPort.on('message', ({ job, number }) => {
+      if (job === 'wait') return held.push(number);
+      if (job === 'let go') for (const other of held) parentPort.postMessage({ outcome: 'waited', number: other });
       if (job === 'die') process.exit(3);
       if (job === 'throw') throw new Error('broken');
       if (job === 'hang') for (;;);
       if (job === 'fill') { const all = []; for (;;) all.push(new Array(100000).fill(0.5)); }
       for (let step = 0; step < 3; step++) parentPort.postMessage({ progress: true });
-      parentPort.postMessage({ outcome: job + '!' });
+      parentPort.postMessage({ outcome: job + '!', number });
     });`)}`,
 );
 
-function pool(t: TestContext, options: { size?: number; progressTimeoutMs?: number; logger?: Logger } = {}) {
+interface Options {
+  readonly size?: number;
+  readonly progressTimeoutMs?: number;
+  readonly logger?: Logger;
+  readonly isSmall?: (job: string) => boolean;
+}
+
+function pool(t: TestContext, options: Options = {}) {
   const made = new WorkerPool<string, string>({
     size: options.size ?? 1,
     script: SCRIPT,
@@ -25,6 +35,7 @@ function pool(t: TestContext, options: { size?: number; progressTimeoutMs?: numb
     progressTimeoutMs: options.progressTimeoutMs ?? 60_000,
     heapMegabytes: 32,
     logger: options.logger ?? silentLogger,
+    ...(options.isSmall === undefined ? {} : { isSmall: options.isSmall }),
   });
   t.after(() => made.close());
   return made;
@@ -52,6 +63,34 @@ test('a worker that dies, throws or runs out of memory fails its own job and no 
     workers.run(job).catch((error: { code: string }) => error.code),
   );
   assert.deepEqual(await Promise.all(jobs), ['WORKER_DIED', 'a!', 'WORKER_DIED', 'b!', 'WORKER_DIED', 'c!']);
+});
+
+test('while one small job waits for something its worker does the next one', async (t) => {
+  const workers = pool(t, { isSmall: () => true });
+  assert.equal(workers.size, 2);
+  const outcomes = await Promise.all(['wait', 'let go'].map((job) => workers.run(job)));
+  assert.deepEqual(outcomes, ['waited', 'let go!']);
+});
+
+test('a job that is not small has its worker for itself', async (t) => {
+  const workers = pool(t, { isSmall: (job) => job !== 'let go', progressTimeoutMs: 300 });
+  const jobs = ['wait', 'let go', 'a'].map((job) => workers.run(job).catch((error: { code: string }) => error.code));
+  // Nobody lets it go, since the other one is never there at the same time.
+  assert.deepEqual(await Promise.all(jobs), ['IMAGING_TIMEOUT', 'let go!', 'a!']);
+});
+
+test('of two small jobs in a worker that hangs or dies, only the one that does it again alone fails', async (t) => {
+  for (const [culprit, code] of [
+    ['die', 'WORKER_DIED'],
+    ['throw', 'WORKER_DIED'],
+    ['hang', 'IMAGING_TIMEOUT'],
+  ] as const) {
+    const workers = pool(t, { isSmall: () => true, progressTimeoutMs: 500 });
+    const jobs = ['a', culprit, 'b', 'c', culprit, 'd'].map((job) =>
+      workers.run(job).catch((error: { code: string }) => error.code),
+    );
+    assert.deepEqual(await Promise.all(jobs), ['a!', code, 'b!', 'c!', code, 'd!'], culprit);
+  }
 });
 
 test('closing fails what still waits and leaves no thread behind', async (t) => {

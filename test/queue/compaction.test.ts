@@ -153,7 +153,7 @@ for (const crash of ['before the rows point to the copy', 'before the old file g
     if (crash === 'before the old file goes') await retention.pass();
     else {
       await store.markErased([gone.record.id], 'received');
-      await spool.eraseReceived(gone.location);
+      await spool.eraseReceived([gone.location]);
       await spool.reclaim(async () => {
         snapshot();
         return false;

@@ -67,7 +67,7 @@ test('when the disk is full the next instance is refused as SPOOL_FULL, all comm
     assert.deepEqual(Buffer.from(source.read(0, source.size)), Buffer.alloc(INSTANCE_BYTES, index + 1));
     source.close();
   }
-  for (const { location } of committed) await spool.eraseReceived(location);
+  for (const { location } of committed) await spool.eraseReceived([location]);
   await spool.close();
   const again = await LocalSpool.open({ dataDir, minFreeDiskBytes: 0, freeBytes: () => 1e12 }, DEPS);
   t.after(() => again.close());

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import { systemClock, systemRandom } from '../../src/core/clock.ts';
 import { newInstanceId } from '../../src/core/identifier.ts';
 import { LocalPreparedArea } from '../../src/queue/local-prepared.ts';
@@ -15,7 +16,8 @@ function openArea(t: TestContext) {
   const area = new LocalPreparedArea(dataDir);
   const files = () =>
     readdirSync(dataDir, { recursive: true, encoding: 'utf8' }).filter((name) => name.split('/').length === 3);
-  return { area, files, pack: () => area.prepared(newInstanceId(systemClock, systemRandom), '1') };
+  const path = (location: string) => join(dataDir, 'prepared', location);
+  return { area, files, path, pack: () => area.prepared(newInstanceId(systemClock, systemRandom), '1') };
 }
 
 function member(bytes: number, seed: number): Uint8Array {
@@ -90,4 +92,73 @@ test('a rewound pack holds what was written before the mark and after the rewind
       source.close();
     }
   }
+});
+
+/** Without flipping everything: the beginning and the end of each member, of the index and of the tail. */
+function places(bytes: Uint8Array, sizes: readonly number[]): number[] {
+  let at = 0;
+  const members = sizes.flatMap((size) => {
+    at += size;
+    return [at - size, at - 1];
+  });
+  return [...members, at, bytes.length - 13, bytes.length - 12, bytes.length - 8, bytes.length - 1];
+}
+
+test('a pack that is not what was written is not read: any bit of what is opened, any length', (t) => {
+  const { area, path, pack } = openArea(t);
+  for (const sizes of [
+    [100, 2000],
+    [700_000, 3 * MIB],
+  ]) {
+    const writer = pack();
+    for (const [index, size] of sizes.entries()) {
+      const out = writer.file(`m${index}`);
+      out.write(member(size, index));
+      out.end();
+    }
+    const location = writer.commit();
+    const whole = readFileSync(path(location));
+    const isRead = (name: string): boolean => {
+      try {
+        area.open(location, name).close();
+        return true;
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'SPOOL_CORRUPT');
+        return false;
+      }
+    };
+    for (const at of places(whole, sizes)) {
+      const damaged = Buffer.from(whole);
+      damaged[at] = (damaged[at] ?? 0) ^ 4;
+      writeFileSync(path(location), damaged);
+      const first = at < (sizes[0] ?? 0);
+      const second = !first && at < (sizes[0] ?? 0) + (sizes[1] ?? 0);
+      // A member is read whatever became of the other one.
+      assert.deepEqual([isRead('m0'), isRead('m1')], [second, first], `byte ${at} of ${whole.length}`);
+    }
+    for (const length of [0, 1, 11, 12, 13, whole.length >> 1, whole.length - 1]) {
+      writeFileSync(path(location), whole.subarray(0, length));
+      assert.deepEqual([isRead('m0'), isRead('m1')], [false, false], `${length} of ${whole.length} bytes`);
+    }
+    writeFileSync(path(location), whole);
+    assert.deepEqual([isRead('m0'), isRead('m1')], [true, true]);
+  }
+});
+
+test('a pack of an earlier version, without checksums of its members, is read', (t) => {
+  const { area, path, pack } = openArea(t);
+  const writer = pack();
+  const out = writer.file('m');
+  out.write(member(5000, 1));
+  out.end();
+  const location = writer.commit();
+  const index = Buffer.from('[{"name":"m","position":0,"bytes":5000}]', 'utf8');
+  const tail = Buffer.alloc(12);
+  tail.writeUInt32LE(index.length, 0);
+  tail.writeUInt32LE(crc32(index), 4);
+  tail.write('LPRP', 8, 'latin1');
+  writeFileSync(path(location), Buffer.concat([member(5000, 1), index, tail]));
+  const source = area.open(location, 'm');
+  assert.ok(Buffer.from(source.read(0, source.size)).equals(member(5000, 1)));
+  source.close();
 });

@@ -198,11 +198,40 @@ test('erasing the last instance of a segment removes its bytes from the disk', a
   const one = await store(writer, bytesOf(1000, 1));
   const two = await store(writer, bytesOf(1000, 2));
   await writer.close();
-  await spool.eraseReceived(one.location);
+  await spool.eraseReceived([one.location]);
   assert.equal(segments(dataDir).length, 1);
   assert.throws(() => spool.openReceived(one.location), { code: 'SPOOL_CORRUPT' });
-  await spool.eraseReceived(two.location);
-  await spool.eraseReceived(two.location);
+  await spool.eraseReceived([two.location]);
+  await spool.eraseReceived([two.location]);
+  assert.deepEqual(segments(dataDir), []);
+});
+
+test('erasing several at once, some of them twice: those stay that were not named, at once and after a start', async (t) => {
+  const { spool, dataDir } = await openSpool(t, { segmentBytesMax: 200_000 });
+  const writer = spool.writer();
+  const all: SpooledInstance[] = [];
+  for (let number = 0; number < 8; number++) all.push(await store(writer, bytesOf(60_000, number)));
+  const locations = all.map(({ location }) => location);
+  const going = [0, 1, 2, 3, 5, 5].map((index) => locations[index] ?? '');
+  // The first segment is full and goes as a whole; the second is still written by its owner.
+  await Promise.all([spool.eraseReceived(going), spool.eraseReceived(going.slice(2))]);
+  const isThere = (location: string): boolean => {
+    try {
+      spool.openReceived(location).close();
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  assert.deepEqual(locations.map(isThere), [false, false, false, false, true, false, true, true]);
+  await writer.close();
+  await spool.close();
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(
+    (await found(again.spool)).map(({ location }) => location),
+    [4, 6, 7].map((index) => locations[index]),
+  );
+  await again.spool.eraseReceived([4, 6, 7, 5].map((index) => locations[index] ?? ''));
   assert.deepEqual(segments(dataDir), []);
 });
 
@@ -212,7 +241,7 @@ test('an erased instance stays erased after a start', async (t) => {
   const one = await store(writer, bytesOf(1000, 1));
   const two = await store(writer, bytesOf(1000, 2));
   await writer.close();
-  await spool.eraseReceived(one.location);
+  await spool.eraseReceived([one.location]);
   await spool.close();
   const again = await openSpool(t, { dataDir });
   assert.deepEqual(
@@ -326,9 +355,9 @@ test('records of the version before this one are found, read, checked and erased
   assert.equal(first.digest, createHash('sha256').update(one).digest('hex'));
   assert.deepEqual(contentOf(spool, second).subarray(132), Buffer.from(two));
   assert.equal(await spool.digestOf(second.location), second.digest);
-  await spool.eraseReceived(first.location);
+  await spool.eraseReceived([first.location]);
   assert.equal(await spool.digestOf(second.location), second.digest);
-  await spool.eraseReceived(second.location);
+  await spool.eraseReceived([second.location]);
   assert.deepEqual(segments(dataDir), []);
 });
 
@@ -377,7 +406,7 @@ test('instances are erased while their segment is written behind them, and the o
   for (const [index, size] of sizes.entries()) {
     const data = bytesOf(size, index);
     const spooled = await store(writer, data);
-    if (index % 2 === 0) erasing.push(spool.eraseReceived(spooled.location));
+    if (index % 2 === 0) erasing.push(spool.eraseReceived([spooled.location]));
     else kept.push({ spooled, data });
   }
   await Promise.all(erasing);
