@@ -113,7 +113,7 @@ export class SqliteDatabase {
   #begin(operations: readonly Operation[]): boolean {
     try {
       this.#setDurable(operations.some((operation) => operation.durable));
-      this.#database.exec('BEGIN IMMEDIATE');
+      this.#statement('BEGIN IMMEDIATE').run();
       this.#busySinceMs = undefined;
       return true;
     } catch (error) {
@@ -133,8 +133,8 @@ export class SqliteDatabase {
 
   #transact(operations: readonly Operation[]): void {
     try {
-      const kept = operations.filter((operation) => this.#runAlone(operation));
-      this.#database.exec('COMMIT');
+      const kept = this.#runAll(operations);
+      this.#statement('COMMIT').run();
       for (const operation of kept) operation.done();
     } catch (error) {
       if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
@@ -142,14 +142,23 @@ export class SqliteDatabase {
     }
   }
 
+  /** Those that were not undone. One by itself needs no savepoint: what it throws undoes the round. */
+  #runAll(operations: readonly Operation[]): readonly Operation[] {
+    const [first] = operations;
+    if (operations.length > 1) return operations.filter((operation) => this.#runAlone(operation));
+    first?.run();
+    return operations;
+  }
+
   #runAlone(operation: Operation): boolean {
-    this.#database.exec('SAVEPOINT operation');
+    this.#statement('SAVEPOINT operation').run();
     try {
       operation.run();
-      this.#database.exec('RELEASE operation');
+      this.#statement('RELEASE operation').run();
       return true;
     } catch (error) {
-      this.#database.exec('ROLLBACK TO operation; RELEASE operation');
+      this.#statement('ROLLBACK TO operation').run();
+      this.#statement('RELEASE operation').run();
       operation.fail(storeError(error));
       return false;
     }
