@@ -5,12 +5,21 @@ import { PEER_OPTIONS, peerAddress, statusText } from './peer.ts';
 import { Progress } from './progress.ts';
 import { fileItem, type SendResult, storeFiles } from './store-files.ts';
 
+/** A receiver that makes instances durable takes the next while it does so; more than a few bring nothing further. */
+const WINDOW = 8;
+const WINDOW_MAX = 1024;
+
 export const command: Command = {
   summary: 'Sends DICOM files, or all files of folders, to a storage SCP.',
-  usage: 'HOST PORT FILE... [--calling AET] [--called AET] [--parallel N] [--tls]',
+  usage: 'HOST PORT FILE... [--calling AET] [--called AET] [--parallel N] [--window N] [--tls]',
   options: {
     ...PEER_OPTIONS,
     parallel: { type: 'string', value: 'N', help: 'Associations at once (default 1).' },
+    window: {
+      type: 'string',
+      value: 'N',
+      help: `Requests in progress at once on an association, where the receiver grants them (default ${WINDOW}; 1: asks for none).`,
+    },
     progress: { type: 'boolean', help: 'Show a progress bar (the default on a terminal).' },
     json: JSON_OPTION,
   },
@@ -22,13 +31,14 @@ export const command: Command = {
     if (names.length === 0) throw new UsageError('name at least one file or folder');
     const items = inputFiles(names, cwd).map(({ path, name }) => fileItem(path, name));
     const parallel = integerOption(options, 'parallel', { minimum: 1, maximum: 64, fallback: 1 });
+    const operationsInvoked = integerOption(options, 'window', { minimum: 1, maximum: WINDOW_MAX, fallback: WINDOW });
     const interactive = (terminal.interactive && !terminal.json) || flag(options, 'progress');
     const progress = new Progress(
       { ...terminal, interactive },
       { label: 'Sending', unit: 'files', total: items.length },
     );
     let failed = 0;
-    for await (const result of storeFiles(items, { ...address, parallel })) {
+    for await (const result of storeFiles(items, { ...address, parallel, operationsInvoked })) {
       if (!isTaken(result)) failed++;
       progress.step();
       report(result, terminal);

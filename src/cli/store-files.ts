@@ -49,7 +49,10 @@ export function fileItem(path: string, name: string): SendItem {
   return { name, open: () => fileSource(path) };
 }
 
-/** Sends in groups of what fits into one association, `parallel` associations at once. Results come as they are. */
+/**
+ * Sends in groups of what fits into one association, `parallel` associations at once, each with up to `operationsInvoked`
+ * requests in progress (1 when left out) where the peer grants it. Results come as they are.
+ */
 export async function* storeFiles(
   items: readonly SendItem[],
   options: SendOptions & { parallel: number },
@@ -60,14 +63,14 @@ export async function* storeFiles(
     if ('error' in found) yield found;
     else prepared.push(found);
   }
-  const queue = groupsOf(prepared);
+  const queue = groupsOf(prepared, Math.ceil(prepared.length / options.parallel));
   const results: SendResult[] = [];
   const lanes = Array.from({ length: Math.min(options.parallel, Math.max(1, prepared.length)) }, () => queue);
   let wake = Promise.withResolvers<void>();
   let open = lanes.length;
   const done = lanes.map(async () => {
     for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
-      for await (const result of storeGroup(group, options)) {
+      for await (const result of new GroupSender(group, options).results()) {
         results.push(result);
         wake.resolve();
       }
@@ -109,13 +112,14 @@ function prepare(item: SendItem): Prepared | SendResult {
   }
 }
 
-/** Neighbours whose SOP classes and transfer syntaxes fit into the contexts of one association. */
-function groupsOf(prepared: readonly Prepared[]): Prepared[][] {
+/** Neighbours whose SOP classes and transfer syntaxes fit into the contexts of one association, `filesMax` at most. */
+function groupsOf(prepared: readonly Prepared[], filesMax: number): Prepared[][] {
   const groups: Prepared[][] = [];
   let keys = new Set<string>();
   for (const one of prepared) {
     const key = `${one.sopClassUid} ${one.transferSyntaxUid}`;
-    if (groups.length === 0 || (!keys.has(key) && keys.size >= CONTEXTS_MAX)) {
+    const length = groups.at(-1)?.length ?? filesMax;
+    if (length >= filesMax || (!keys.has(key) && keys.size >= CONTEXTS_MAX)) {
       groups.push([]);
       keys = new Set();
     }
@@ -125,35 +129,96 @@ function groupsOf(prepared: readonly Prepared[]): Prepared[][] {
   return groups;
 }
 
-async function* storeGroup(
-  group: readonly Prepared[],
-  { patience = PATIENCE, ...options }: SendOptions,
-): AsyncGenerator<SendResult> {
+interface Sent {
+  readonly one: Prepared;
+  /** Never rejects. */
+  readonly result: Promise<SendResult>;
+}
+
+/**
+ * Sends what fits into one association, as many requests in progress as the peer grants; results come in the order of the
+ * files. Where an association ends with several unanswered, nobody knows which of them it could not bear: they are sent
+ * again one at a time, so that this one fails alone.
+ */
+class GroupSender {
+  readonly #options: StorageScuOptions;
+  readonly #patience: Patience;
+  readonly #waiting: Prepared[];
+  #sent: Sent[] = [];
+  /** So many of those that wait go one at a time. */
+  #alone = 0;
+  #scu: StorageScu | undefined;
+
+  constructor(group: readonly Prepared[], { patience = PATIENCE, ...options }: SendOptions) {
+    this.#options = { ...options, contexts: contextsOf(group) };
+    this.#patience = patience;
+    this.#waiting = [...group];
+  }
+
+  async *results(): AsyncGenerator<SendResult> {
+    for (;;) {
+      await this.#fill();
+      const first = this.#sent.shift();
+      if (first === undefined) break;
+      yield* await this.#settle(first);
+    }
+    await this.#scu?.release();
+  }
+
+  async #fill(): Promise<void> {
+    const next = this.#waiting[0];
+    if (next === undefined) return;
+    if (this.#sent.length === 0 && this.#scu?.usable !== true) {
+      this.#scu = undefined;
+      try {
+        this.#scu = await connectPatiently(this.#options, this.#patience);
+      } catch (error) {
+        this.#waiting.shift();
+        this.#sent.push({ one: next, result: Promise.resolve(failed(next, error)) });
+        return;
+      }
+    }
+    const scu = this.#scu;
+    if (scu === undefined) return;
+    const room = (this.#alone > 0 ? 1 : scu.window) - this.#sent.length;
+    for (const one of this.#waiting.splice(0, Math.max(0, room)))
+      this.#sent.push({ one, result: storeOne(scu, one).catch((error: unknown) => failed(one, error)) });
+  }
+
+  async #settle({ one, result }: Sent): Promise<SendResult[]> {
+    const own = await result;
+    this.#alone = Math.max(0, this.#alone - 1);
+    if (own.error === undefined || this.#scu?.usable !== false) return [own];
+    const others = this.#sent;
+    this.#sent = [];
+    const results = await Promise.all(others.map((other) => other.result));
+    const again = others.filter((_other, index) => results[index]?.error !== undefined);
+    if (again.length === 0) return [own, ...results];
+    this.#waiting.unshift(one, ...again.map((other) => other.one));
+    this.#alone = again.length + 1;
+    return results.filter(({ error }) => error === undefined);
+  }
+}
+
+function contextsOf(group: readonly Prepared[]): ProposedContext[] {
   const contexts = new Map<string, ProposedContext>();
   for (const { sopClassUid, transferSyntaxUid } of group)
     contexts.set(`${sopClassUid} ${transferSyntaxUid}`, {
       abstractSyntax: sopClassUid,
       transferSyntaxes: [transferSyntaxUid],
     });
-  let scu: StorageScu | undefined;
-  for (const one of group) {
-    try {
-      scu ??= await connectPatiently({ ...options, contexts: [...contexts.values()] }, patience);
-      yield await storeOne(scu, one);
-    } catch (error) {
-      const known = toLetheError(error);
-      if (known.code !== 'DIMSE_NO_CONTEXT') scu = undefined; // the association is gone: the next file tries anew
-      yield {
-        name: one.item.name,
-        sopInstanceUid: one.sopInstanceUid,
-        status: undefined,
-        errorComment: undefined,
-        error: known,
-        bytes: 0,
-      };
-    }
-  }
-  await scu?.release();
+  return [...contexts.values()];
+}
+
+function failed({ item, sopInstanceUid }: Prepared, error: unknown): SendResult {
+  return {
+    name: item.name,
+    sopInstanceUid,
+    status: undefined,
+    errorComment: undefined,
+    error: toLetheError(error),
+    bytes: 0,
+  };
 }
 
 async function storeOne(

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { generate } from 'selfsigned';
 import type { DeliverableInstance, DeliveryOutcome } from '../../src/delivery/destination.ts';
 import { type DicomOptions, dicomDestination } from '../../src/delivery/dicom/dicom.ts';
 import { skipWithoutProgram } from '../support/peers.ts';
+import { withStorescp } from '../support/storescp.ts';
 import { deliverable } from './deliverable.ts';
 import { destinationContract } from './destination.contract.ts';
 import { dicomFile } from './dicom-file.ts';
@@ -96,36 +93,6 @@ test('a port on which nobody listens is unreachable', async () => {
     ['DELIVERY_UNREACHABLE', 'DELIVERY_UNREACHABLE'],
   );
 });
-
-/** DCMTK's storescp, as rude as its options make it. */
-async function withStorescp(options: readonly string[], work: (port: number) => Promise<void>): Promise<void> {
-  const port = await freePort();
-  const folder = mkdtempSync(join(tmpdir(), 'lethe-storescp-'));
-  const child = spawn('storescp', [...options, '-od', folder, String(port)], { stdio: 'ignore' });
-  try {
-    await listening(port);
-    await work(port);
-  } finally {
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
-    rmSync(folder, { recursive: true });
-  }
-}
-
-async function listening(port: number): Promise<void> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const socket = connect(port, '127.0.0.1');
-    const up = await once(socket, 'connect').then(
-      () => true,
-      () => false,
-    );
-    socket.destroy();
-    if (up) return;
-    await setTimeout(50);
-  }
-  throw new Error('storescp did not start');
-}
 
 const skip = skipWithoutProgram('storescp');
 const codes = (outcomes: readonly DeliveryOutcome[]) =>
