@@ -55,7 +55,7 @@ const outcomes = (results: readonly SendResult[]) =>
   results.map(({ name, status, error }) => `${name} ${status ?? error?.code}`);
 const allTaken = (count: number) => Array.from({ length: count }, (_, index) => `${index} 0`);
 
-test('as many requests are in progress as the receiver grants, and results come in the order of the files', TIMEOUT, async (context) => {
+test('as many requests are in progress as the receiver grants; results keep the order', TIMEOUT, async (context) => {
   let inProgress = 0;
   let most = 0;
   const complete = async () => {
@@ -100,7 +100,7 @@ async function tearable(context: TestContext, port: number): Promise<{ port: num
   return { port: (server.address() as AddressInfo).port, tear };
 }
 
-test('a file that the receiver cannot bear fails alone, whatever was in progress beside it', TIMEOUT, async (context) => {
+test('a file that ends the association fails alone, whatever was beside it', TIMEOUT, async (context) => {
   const begun: string[] = [];
   const torn = () => begun.includes(uid(2));
   let between = { port: 0, tear: (): void => undefined };
