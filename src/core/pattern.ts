@@ -14,9 +14,9 @@ export const PATTERN_CHARACTERS_MAX = 256;
 /** Characters of a value: as many as an LT may have, the longest VR that is bounded (PS3.5 Table 6.2-1). */
 export const MATCHED_CHARACTERS_MAX = 10240;
 
-/** Instructions of the compiled expression: each costs a few nanoseconds a character. */
+/** Instructions of the compiled expression: of the longest value, as many take half a second at worst. */
 const STEPS_MAX = 1000;
-/** Steps times characters of one replacement: less than half a second. */
+/** Steps times characters of one replacement: a second at worst. */
 const WORK_MAX = 2 ** 25;
 
 /** What is wrong with an expression, where in it, and what to write instead. */

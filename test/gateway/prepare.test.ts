@@ -49,7 +49,7 @@ async function prepare(t: TestContext, locations: readonly string[]) {
     size: 1,
     script: SCRIPT,
     workerData: {},
-    progressTimeoutMs: 300,
+    progressTimeoutMs: 1000, // a worker that starts beside much else takes longer than it looks
     heapMegabytes: 32,
     logger: silentLogger,
   });
