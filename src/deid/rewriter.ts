@@ -32,7 +32,7 @@ export interface RewriterOptions {
 }
 
 export interface Witness {
-  before(counts: Readonly<ActionCounts>): void;
+  before(): void;
   after(counts: Readonly<ActionCounts>): void;
 }
 
@@ -79,7 +79,7 @@ export class Rewriter {
     };
     for (const element of elements) {
       writeForced(element.tag);
-      witness?.before(this.counts);
+      witness?.before();
       this.writeOne(element, dataSet);
       witness?.after(this.counts);
       if (forced[next] === element.tag) next++;

@@ -47,6 +47,7 @@ export class SiblingMemory {
   readonly #profile: CompiledProfile;
   readonly #key: PseudonymKey;
   readonly #models: Model[] = []; // the last used first
+  #space: Uint8Array | undefined;
   #siblings = new WeakMap<DataSet, { readonly model: Model; readonly changes: readonly Difference[] }>();
 
   constructor({ profile, key }: { readonly profile: CompiledProfile; readonly key: PseudonymKey }) {
@@ -86,7 +87,8 @@ export class SiblingMemory {
   lesson(header: ReadHeader, options: DeidentifyOptions): Lesson | undefined {
     const reader = termsOf(header, options) === undefined ? undefined : SiblingReader.of(header, READING);
     if (reader === undefined) return undefined;
-    return new Lesson((taught) => {
+    this.#space ??= new Uint8Array(OUTPUT_BYTES_MAX); // one instance is written at a time
+    return new Lesson(this.#space, (taught) => {
       const model = canTeach(taught) ? new Model(taught, { reader, terms: termsOf(header, options) }) : undefined;
       if (model === undefined) return;
       this.#models.unshift(model);
@@ -97,6 +99,7 @@ export class SiblingMemory {
   /** Everything that it holds of instances. */
   forget(): void {
     this.#models.length = 0;
+    this.#space = undefined;
     this.#siblings = new WeakMap();
     this.outputs.forget();
   }
@@ -131,12 +134,14 @@ interface Learned {
   readonly asked: ReadonlySet<Tag>;
 }
 
-/** Where an element's own bytes are in the output, from the beginning of the data set, and what was counted. */
+/** Where an element's own bytes are in the output, from the beginning of the data set, and what was counted until then. */
 interface Mark {
   readonly start: number;
   readonly end: number;
   readonly counts: Readonly<ActionCounts>;
 }
+
+const NOTHING: Readonly<ActionCounts> = { removed: 0, emptied: 0, replaced: 0, cleaned: 0, mapped: 0, kept: 0 };
 
 interface Taught extends Learned {
   readonly marks: readonly Mark[];
@@ -149,13 +154,14 @@ interface Taught extends Learned {
 export class Lesson implements Witness {
   readonly #keep: (taught: Taught) => void;
   readonly #marks: Mark[] = [];
-  readonly #output = Buffer.allocUnsafe(OUTPUT_BYTES_MAX);
+  readonly #output: Uint8Array;
   #kept = 0; // bytes of #output
   #position = 0; // in the output
   #start = 0;
-  #before: ActionCounts | undefined;
 
-  constructor(keep: (taught: Taught) => void) {
+  /** `space` is for what is written, until `keep`. */
+  constructor(space: Uint8Array, keep: (taught: Taught) => void) {
+    this.#output = space;
     this.#keep = keep;
   }
 
@@ -167,18 +173,16 @@ export class Lesson implements Witness {
     return { write };
   }
 
-  before(counts: Readonly<ActionCounts>): void {
+  before(): void {
     this.#start = this.#position;
-    this.#before = { ...counts };
   }
 
   after(counts: Readonly<ActionCounts>): void {
-    const own = difference(counts, this.#before ?? counts);
-    this.#marks.push({ start: this.#start, end: this.#position, counts: own });
+    this.#marks.push({ start: this.#start, end: this.#position, counts: { ...counts } });
   }
 
   keep(learned: Learned): void {
-    const output = new Uint8Array(this.#output.subarray(0, this.#kept));
+    const output = this.#output.slice(0, this.#kept);
     this.#keep({ ...learned, marks: this.#marks, output, length: this.#position });
   }
 
@@ -269,7 +273,7 @@ class Model {
       sink.write(output.subarray(at, mark.start));
       rewriter.writeOne(element, dataSet);
       at = mark.end;
-      actions = difference(actions, mark.counts);
+      actions = difference(actions, difference(mark.counts, marks[index - 1]?.counts ?? NOTHING));
     }
     sink.write(output.subarray(at));
     return {
@@ -330,5 +334,5 @@ class Model {
 }
 
 function sum(all: Readonly<ActionCounts>, more: Readonly<ActionCounts>): ActionCounts {
-  return difference(all, difference({ removed: 0, emptied: 0, replaced: 0, cleaned: 0, mapped: 0, kept: 0 }, more));
+  return difference(all, difference(NOTHING, more));
 }
