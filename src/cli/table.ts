@@ -51,14 +51,20 @@ function printable(text: string): string {
 function cut(text: string, widthMax: number | undefined): string {
   if (widthMax === undefined || cellWidth(text) <= widthMax) return text;
   let kept = '';
-  for (const { segment } of GRAPHEMES.segment(text)) {
+  for (const segment of graphemes(text)) {
     if (cellWidth(kept + segment) >= widthMax) break;
     kept += segment;
   }
   return kept + ELLIPSIS;
 }
 
-const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
+let segmenter: Intl.Segmenter | undefined; // making one takes longer than de-identifying several files
+
+function* graphemes(text: string): Iterable<string> {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  for (const { segment } of segmenter.segment(text)) yield segment;
+}
+
 /** East Asian Wide and Fullwidth blocks (Unicode UAX #11), and emoji. */
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
@@ -66,7 +72,7 @@ const WIDE =
 /** How many terminal cells a text takes. */
 export function cellWidth(text: string): number {
   let width = 0;
-  for (const { segment } of GRAPHEMES.segment(text)) width += WIDE.test(segment) ? 2 : 1;
+  for (const segment of graphemes(text)) width += WIDE.test(segment) ? 2 : 1;
   return width;
 }
 
