@@ -58,9 +58,10 @@ function codesOf(profile: CompiledProfile, methodCodes: readonly string[]): (rea
   return [BASIC_METHOD_CODE, ...options.map((option) => METHOD_CODES[option])];
 }
 
-function temporal(profile: CompiledProfile): string {
-  if (profile.options.has('retainLongitudinalFullDates')) return 'UNMODIFIED';
-  return profile.options.has('retainLongitudinalModifiedDates') ? 'MODIFIED' : 'REMOVED';
+/** By the options, and by what the site's rules leave in spite of them. */
+function temporal({ options, rules }: CompiledProfile): string {
+  if (options.has('retainLongitudinalModifiedDates') || rules.dates === 'modified') return 'MODIFIED';
+  return options.has('retainLongitudinalFullDates') || rules.dates === 'kept' ? 'UNMODIFIED' : 'REMOVED';
 }
 
 function text(vr: Vr, value: string): Addition {

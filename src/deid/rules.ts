@@ -9,6 +9,7 @@ import { elementOf, groupOf, isPrivate, type Tag, tagOf } from '../dicom/tag.ts'
 import type { Place } from './element-policy.ts';
 import type { ConditionDocument, RuleDocument } from './profile-schema.ts';
 import { checkRule } from './rule-checks.ts';
+import { type DatesLeft, datesLeftBy, type TagPattern } from './rule-dates.ts';
 import { type RuleKeys, RuleProblem, tagMeant } from './rule-problem.ts';
 import { meantVr } from './value-text.ts';
 
@@ -36,6 +37,8 @@ export interface RuleSet {
   readonly size: number;
   /** Whether any of them encrypts: then a public key must be there. */
   readonly encrypts: boolean;
+  /** What they leave of dates and times that no option asked for. */
+  readonly dates: DatesLeft | undefined;
   /** The first rule that matches. */
   find(element: Element, dataSet: DataSet, place: Place, subject: RuleSubject): ProfileRule | undefined;
 }
@@ -57,8 +60,10 @@ export function compileRules(documents: readonly RuleDocument[]): RuleSet {
       throw new LetheError('DEID_PROFILE_INVALID', detail, { cause: error });
     }
   });
+  const dates = documents.map((document) => datesLeftBy(document, patternsOf(document.element ?? [])));
   return {
     size: compiled.length,
+    dates: dates.includes('modified') ? 'modified' : dates.find((left) => left !== undefined),
     encrypts: compiled.some(({ rule }) => rule.action === 'encrypt'),
     find(element, dataSet, place, subject) {
       for (const { rule, test } of compiled) if (test(element, dataSet, place, subject)) return rule;
@@ -121,14 +126,12 @@ function compileTest(document: RuleDocument): Test {
   return (...of) => tests.every((test) => test(...of));
 }
 
-/** Which tags a name stands for: those that equal `value` under `mask`. */
-interface TagPattern {
-  readonly mask: number;
-  readonly value: number;
+/** Which tags a name stands for. */
+interface NamedPattern extends TagPattern {
   readonly keys: RuleKeys;
 }
 
-function patternsOf(element: string | readonly string[]): readonly TagPattern[] {
+function patternsOf(element: string | readonly string[]): readonly NamedPattern[] {
   if (typeof element === 'string') return [tagPattern(element, ['element'])];
   return element.map((name, index) => tagPattern(name, ['element', index]));
 }
@@ -175,7 +178,7 @@ function creatorOf(tag: Tag, dataSet: DataSet): string | undefined {
 }
 
 /** A keyword, `(0010,0010)`, `00100010`, or digits of them replaced by `x`. */
-function tagPattern(name: string, keys: RuleKeys): TagPattern {
+function tagPattern(name: string, keys: RuleKeys): NamedPattern {
   const parts = /^\(?([0-9a-fA-Fx]{4}),?([0-9a-fA-Fx]{4})\)?$/.exec(name);
   if (parts === null) return { mask: WHOLE_TAG, value: tagMeant(name, keys), keys };
   const digits = `${parts[1]}${parts[2]}`;

@@ -300,6 +300,28 @@ describe('rules of a site', () => {
     assert.notEqual(value, '20230412');
   });
 
+  /** PS3.15 §E.3.6: not REMOVED where dates or times are left. */
+  const temporal: readonly (readonly [string, string, string])[] = [
+    ['', '{ element: StationName, action: keep }', 'REMOVED'],
+    ['', '{ element: StudyDate, action: keep }', 'UNMODIFIED'],
+    ['', '{ vr: TM, action: keep }', 'UNMODIFIED'],
+    ['', '{ element: "(0008,002x)", action: keep }', 'UNMODIFIED'],
+    ['', '{ element: "(50xx,xxxx)", action: keep }', 'REMOVED'],
+    ['', '{ element: StudyDate, action: empty }', 'REMOVED'],
+    ['', '{ element: StudyDate, action: shift }', 'MODIFIED'],
+    ['', '{ element: PatientBirthDate, action: generalise, to: year }', 'MODIFIED'],
+    ['', '{ element: PatientAge, action: generalise, to: decade }', 'REMOVED'],
+    ['retainLongitudinalModifiedDates', '{ element: StudyDate, action: keep }', 'MODIFIED'],
+    ['retainLongitudinalFullDates', '{ element: StudyDate, action: keep }', 'UNMODIFIED'],
+    ['retainLongitudinalFullDates', '{ element: StudyDate, action: shift }', 'MODIFIED'],
+  ];
+  for (const [option, text, expected] of temporal) {
+    test(`with ${option || 'no option'} and ${text} dates are ${expected}`, () => {
+      const profile = `name: site\nbase: ps3.15\noptions: [${option}]\nrules:\n  - ${text}\n`;
+      assert.equal(deidentified(instanceWith(), profile).dataSet.string(0x00280303), expected);
+    });
+  }
+
   test('a value that a lookup table does not have holds the instance and is not named', () => {
     const rule = '  - element: StationName\n    action: lookup\n    table: { A: X }\n';
     assert.throws(
