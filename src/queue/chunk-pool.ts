@@ -1,10 +1,13 @@
 /**
  * Memory that a file opened for direct I/O can be written from: chunks that begin at a page, taken and given back, the
- * last one given first because it is still in the processor's cache.
+ * last one given first because it is still in the processor's cache. They are cut from slabs. Given back chunks keep what
+ * was in them: whoever writes one to a disk fills what it does not use.
  *
- * JavaScript cannot ask where a buffer begins. The memory of WebAssembly begins at a page by its specification and
- * costs nothing where it is not touched, so a slab of it is cut into chunks. Given back chunks keep what was in them:
- * whoever writes one to a disk fills what it does not use.
+ * JavaScript cannot ask where a buffer begins. What is as large as a slab the C library maps for itself, and puts a
+ * header of two words in front, so that there is a page one header before each page of the buffer. Such memory is in huge
+ * pages where the C library is told to ask for them (`bin/lethe`, ADR 0012), and a write of a mebibyte is then one piece
+ * for the device and not 256. Where that is wrong, which a write tells (`suits`), a slab is memory of WebAssembly, which
+ * begins at a page by its specification.
  */
 import { LetheError } from '../core/errors.ts';
 
@@ -12,18 +15,34 @@ import { LetheError } from '../core/errors.ts';
 export const BLOCK_BYTES = 4096;
 export const CHUNK_BYTES = 128 * 1024;
 
-const PAGE_BYTES = 64 * 1024; // of WebAssembly
+const WASM_PAGE_BYTES = 64 * 1024;
 /** One is enough for a hundred associations; each further one reserves address space, not memory. */
 const SLAB_BYTES = 64 * 1024 * 1024;
+/** Of glibc on 64 bits. */
+const HEADER_BYTES = 16;
+/** Left out on both sides, so that all that is used can be in huge pages wherever the slab begins. */
+const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
 
 export function alignedUp(bytes: number): number {
   return Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
 }
 
+/** Cut so far from `start` on; the end is `SLAB_BYTES` behind it. */
+interface Slab {
+  readonly buffer: ArrayBuffer;
+  readonly start: number;
+  cut: number;
+}
+
 export class ChunkPool {
+  readonly #suits: (chunk: Uint8Array) => boolean;
   readonly #free: Uint8Array[] = [];
-  #slab: ArrayBuffer | undefined;
-  #cut = 0;
+  #slab: Slab | undefined;
+
+  /** `suits`: whether a file can be written directly from this chunk. */
+  constructor(suits: (chunk: Uint8Array) => boolean) {
+    this.#suits = suits;
+  }
 
   /** @throws SPOOL_IO when there is no memory */
   take(): Uint8Array {
@@ -35,21 +54,25 @@ export class ChunkPool {
   }
 
   #new(): Uint8Array {
-    if (this.#slab === undefined || this.#cut + CHUNK_BYTES > this.#slab.byteLength) {
-      this.#slab = slab();
-      this.#cut = 0;
-    }
-    const chunk = new Uint8Array(this.#slab, this.#cut, CHUNK_BYTES);
-    this.#cut += CHUNK_BYTES;
+    if (this.#slab === undefined || this.#slab.cut + CHUNK_BYTES > SLAB_BYTES) this.#slab = this.#newSlab();
+    const chunk = chunkOf(this.#slab);
+    this.#slab.cut += CHUNK_BYTES;
     return chunk;
+  }
+
+  #newSlab(): Slab {
+    try {
+      const buffer = new ArrayBuffer(SLAB_BYTES + 2 * HUGE_PAGE_BYTES);
+      const mapped = { buffer, start: HUGE_PAGE_BYTES - HEADER_BYTES, cut: 0 };
+      if (this.#suits(chunkOf(mapped))) return mapped;
+      const pages = SLAB_BYTES / WASM_PAGE_BYTES;
+      return { buffer: new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer, start: 0, cut: 0 };
+    } catch (error) {
+      throw new LetheError('SPOOL_IO', { step: 'memory' }, { cause: error });
+    }
   }
 }
 
-function slab(): ArrayBuffer {
-  const pages = SLAB_BYTES / PAGE_BYTES;
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer;
-  } catch (error) {
-    throw new LetheError('SPOOL_IO', { step: 'memory' }, { cause: error });
-  }
+function chunkOf({ buffer, start, cut }: Slab): Uint8Array {
+  return new Uint8Array(buffer, start + cut, CHUNK_BYTES);
 }

@@ -77,7 +77,7 @@ export class LocalSpool implements Spool {
   readonly #folder: string;
   readonly #gauge: SpaceGauge;
   readonly #inFlight = new InFlight();
-  readonly #chunks = new ChunkPool();
+  readonly #chunks: ChunkPool;
   /** For files of the received area that are written: direct, where the file system can. */
   readonly #flags: number;
   readonly #preparedArea: LocalPreparedArea;
@@ -99,6 +99,7 @@ export class LocalSpool implements Spool {
     this.#folder = receivedFolder(options.dataDir);
     this.#gauge = new SpaceGauge(options.freeBytes ?? freeBytesOf(this.#folder), options.minFreeDiskBytes, deps.clock);
     this.#preparedArea = new LocalPreparedArea(options.dataDir);
+    this.#chunks = new ChunkPool((chunk) => canWriteDirectly(this.#folder, chunk));
     const chunk = this.#chunks.take();
     this.#flags = canWriteDirectly(this.#folder, chunk) ? DIRECT : 0;
     this.#chunks.give(chunk);
