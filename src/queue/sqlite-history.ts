@@ -54,13 +54,16 @@ function oldestSettled(database: SqliteDatabase, beforeMs: number, limit: number
     .map((row) => text(row, 'id'));
 }
 
-/** Lines whose newest instance is older than every row that is left: nothing can happen to them any more. */
+/**
+ * Lines of which nothing is held or on its way and whose newest instance is older than every settled row that is left: no
+ * row stands behind them, so nothing can happen to them any more.
+ */
 function foldLedger(database: SqliteDatabase, { linesBeforeMs, rowsMax }: HistoryLimits): number {
-  const oldest = database.first('SELECT id FROM instance ORDER BY id LIMIT 1');
+  const oldest = database.first('SELECT id FROM instance WHERE settled_at_ms IS NOT NULL ORDER BY id LIMIT 1');
   const before = newestIdBefore(linesBeforeMs);
   const lines = database.all(
     `SELECT customer, source_name, study_instance_uid, received, delivered, discarded FROM ledger
-     WHERE newest < ? ORDER BY newest LIMIT ?`,
+     WHERE newest < ? AND held = 0 AND way = 0 ORDER BY newest LIMIT ?`,
     oldest === undefined || text(oldest, 'id') > before ? before : text(oldest, 'id'),
     rowsMax,
   );

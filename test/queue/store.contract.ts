@@ -624,6 +624,23 @@ export function storeContract(name: string, open: OpenStore): void {
     assert.equal((await store.ledger({ limit: 1 }))[0]?.discarded, 1);
   });
 
+  contract('one instance that is held keeps its own study in the ledger, and no other', async (store, clock) => {
+    const held = await prepared(store, 'held');
+    await store.hold(held, 'DEID_LEAK_SUSPECTED', undefined);
+    for (const study of ['2.25.1', '2.25.2', '2.25.3']) await finished(store, clock, study);
+    await prepared(store, 'newest');
+    const far = { linesBeforeMs: 8_000_000_000_000, settledBeforeMs: clock.nowMs() };
+    assert.deepEqual(await store.prune({ ...KEEP_ALL, ...far }), { instances: 3, studies: 0, lines: 3 });
+    const lines = await store.ledger({ limit: 10 });
+    assert.deepEqual(
+      lines.map(({ studyInstanceUid, received, held: number }) => [studyInstanceUid, received, number]),
+      [
+        ['2.25.99', 2, 1],
+        [undefined, 3, 0],
+      ],
+    );
+  });
+
   contract('a study belongs to one patient as long as it is seen, and for the time after', async (store, clock) => {
     const forget = (afterMs: number) => store.prune({ ...KEEP_ALL, settledBeforeMs: clock.nowMs() - afterMs });
     await store.bindStudyToPatient('default', [ofPatient('s1', 'p1')]);
