@@ -3,9 +3,9 @@
  * can hang on damaged bytes) or dies (out of memory, abort inside WASM) is replaced. Jobs wait in order; the queue is
  * bounded by the caller, which never submits more than it can hold.
  *
- * A worker has two small jobs at a time: while one waits for the encoder's thread, or for its outcome to be noted here, it
- * goes on with the other. Whose fault it was when such a worker ends nobody can say, so both are done again, each alone:
- * a job fails only where it was the only one.
+ * A worker has a few small jobs at a time: while one waits for the encoder's thread, or for its outcome to be noted here,
+ * it goes on with another. Whose fault it was when such a worker ends nobody can say, so all are done again, each alone: a
+ * job fails only where it was the only one.
  *
  * Protocol: main -> worker `{ job, number }`; worker -> main `{ progress: true }` any number of times, and for each job
  * `{ outcome, number }`.
@@ -48,8 +48,8 @@ interface Slot<Job, Outcome> {
 
 type Message<Outcome> = { readonly progress: true } | { readonly outcome: Outcome; readonly number: number };
 
-/** One that runs, and one that is there when it waits. */
-const TASKS_MAX = 2;
+/** Two that run by turns, and two for the time that this thread takes until it hears of an outcome. */
+const TASKS_MAX = 4;
 
 export class WorkerPool<Job, Outcome> {
   readonly #options: WorkerPoolOptions<Job>;
