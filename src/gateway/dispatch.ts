@@ -7,6 +7,7 @@
  * The circuit breaker gates claiming: while it is open nothing is claimed, so no attempt is counted and receiving does
  * not notice. After a failure the retry decision looks at the error's disposition alone (delivery/retry.ts).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, Random } from '../core/clock.ts';
 import { type ErrorCode, LetheError, toLetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -54,6 +55,8 @@ export interface DispatchDeps {
 }
 
 const IDLE_LOOK_MS = 100;
+/** Instances are prepared by the hundred a second, and each says so: to look for a batch costs more than to wait for the next. */
+const GATHER_MS = 20;
 const POLL_MS_MAX = 1000; // a batch that waits for its idle time, or work of another process, is seen within this
 
 export class Dispatcher {
@@ -101,8 +104,13 @@ export class Dispatcher {
   async #lane(): Promise<void> {
     while (!this.#wake.closed) {
       const waitMs = await this.#turn().catch((error: unknown) => this.#failedTurn(error));
-      if (waitMs > 0) await this.#wake.wait(Math.min(waitMs, POLL_MS_MAX));
+      if (waitMs > 0) await this.#rest(Math.min(waitMs, POLL_MS_MAX));
     }
+  }
+
+  async #rest(ms: number): Promise<void> {
+    await this.#wake.wait(ms);
+    if (!this.#wake.closed) await sleep(GATHER_MS);
   }
 
   /** A store that does not answer must not end the lane: it is asked again. */

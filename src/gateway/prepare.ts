@@ -76,7 +76,8 @@ export class PrepareLoop {
   async #turn(): Promise<number> {
     const { store, pool } = this.#deps;
     const room = pool.size + WAITING_MAX - this.#inHand.size;
-    if (room <= 0) return 0;
+    // One outcome at a time would ask the store for each; the workers have enough until there is room for two.
+    if (room <= 0 || (room < WAITING_MAX && this.#inHand.size >= pool.size)) return 0;
     // What is in hand or resting is still `received` in the store: ask for enough to see past it.
     const rows = await store.takeReceived(room + this.#inHand.size + this.#resting.size);
     const fresh = rows.filter((row) => !this.#inHand.has(row.id) && !this.#rests(row.id)).slice(0, room);
