@@ -1,22 +1,29 @@
-/** A file as a source of bytes; the caller closes it. */
+/** A file as a source of bytes; the caller closes it. Its head may be read at once, for whoever reads it bit by bit. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { ByteSource } from '../core/bytes.ts';
 
-export function fileSource(path: string): ByteSource & { close(): void } {
+const EMPTY = new Uint8Array();
+
+export function fileSource(path: string, { headBytes = 0 } = {}): ByteSource & { close(): void } {
   const fd = openSync(path, 'r');
   const { size } = fstatSync(fd);
+  const readFile: ByteSource['read'] = (position, length, into) => {
+    const wanted = Math.max(0, Math.min(length, size - position));
+    const bytes = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted);
+    let filled = 0;
+    while (filled < bytes.length) {
+      const count = readSync(fd, bytes, filled, bytes.length - filled, position + filled);
+      if (count === 0) break;
+      filled += count;
+    }
+    return bytes.subarray(0, filled);
+  };
+  const head = headBytes === 0 ? EMPTY : readFile(0, headBytes);
   return {
     size,
     read: (position, length, into) => {
-      const wanted = Math.max(0, Math.min(length, size - position));
-      const bytes = into?.subarray(0, wanted) ?? Buffer.allocUnsafe(wanted);
-      let filled = 0;
-      while (filled < bytes.length) {
-        const count = readSync(fd, bytes, filled, bytes.length - filled, position + filled);
-        if (count === 0) break;
-        filled += count;
-      }
-      return bytes.subarray(0, filled);
+      const end = Math.min(size, position + length);
+      return end <= head.length && head.length > 0 ? head.subarray(position, end) : readFile(position, length, into);
     },
     close: () => closeSync(fd),
   };

@@ -23,9 +23,12 @@ import { type Part10File, readPart10 } from '../dicom/part10.ts';
 import { hasImage } from '../imaging/image-description.ts';
 import type { RenderedFrame } from '../imaging/render.ts';
 import type { TextDetector } from '../text-detection/detector.ts';
+import { Blocks } from './block-writer.ts';
 import type { FileJob, FileOutcome, FileWorkerData, WrittenImage } from './file-job.ts';
 import { fileSource } from './file-source.ts';
 import { OutputFile } from './output-file.ts';
+
+const PIXEL_DATA = 0x7fe00010;
 
 /** What both ways share: the options of the run, made ready. */
 interface Deid {
@@ -35,6 +38,7 @@ interface Deid {
   /** Files of one run are mostly of a few series. */
   readonly memory: SiblingMemory;
   readonly textDetection: 'auto' | 'off';
+  readonly blocks: Blocks;
 }
 
 export class FileWork {
@@ -42,7 +46,6 @@ export class FileWork {
   readonly #onProgress: () => void;
   #detector: Promise<TextDetector | undefined> | undefined;
   readonly #writing = new Set<Promise<unknown>>();
-  #writingBytes = 0;
 
   /** `onProgress` is called before work that may take long on damaged input. */
   constructor({ deid }: FileWorkerData, onProgress: () => void) {
@@ -77,21 +80,19 @@ export class FileWork {
   /**
    * As `run` where the job needs no codec: no image is asked for, and the instance has none or one whose native pixels
    * stay. Undefined for every other, of which nothing was written. Foreign code never runs here, so nothing can hang.
-   * Answers when the work is done and the file is being written; no more wait for that than are small together.
+   * Answers when the work is done and the last of the file is being written; few at once wait for that.
    */
   async runLight(job: FileJob): Promise<{ readonly written: Promise<FileOutcome> } | undefined> {
     if (this.#deid === undefined || job.formats.length > 0) return undefined;
     try {
-      const source = inMemory(fileSource(job.path));
+      const source = fileSource(job.path, { headBytes: HEAD_BYTES });
       try {
         const read = this.#deid.memory.read(source);
         const found = hasImage(read.dataSet) ? read.dataSet.derive(triage) : undefined;
         if (!isLight(read, found, this.#deid.textDetection !== 'off')) return undefined;
         const made = await deidOpened(job, { source, part10: read, read, triage: found }, this.#deid);
-        const { size } = source;
-        while (this.#writing.size > 0 && this.#writingBytes + size > WRITING_BYTES_MAX)
-          await Promise.race(this.#writing);
-        return { written: this.#save(made, size) };
+        while (this.#writing.size >= WRITING_MAX) await Promise.race(this.#writing);
+        return { written: this.#save(made) };
       } finally {
         source.close();
       }
@@ -100,26 +101,24 @@ export class FileWork {
     }
   }
 
-  #save(made: Made, bytes: number): Promise<FileOutcome> {
+  #save(made: Made): Promise<FileOutcome> {
     const written = saved(made)
       .catch((error: unknown) => failed(error, []))
-      .finally(() => {
-        this.#writing.delete(written);
-        this.#writingBytes -= bytes;
-      });
+      .finally(() => this.#writing.delete(written));
     this.#writing.add(written);
-    this.#writingBytes += bytes;
     return written;
   }
 }
 
 function madeReady(deid: NonNullable<FileWorkerData['deid']>): Deid {
   const compiled = compileProfile(deid.profile);
-  return { ...deid, compiled, memory: new SiblingMemory({ profile: compiled, key: deid.key }) };
+  return { ...deid, compiled, memory: new SiblingMemory({ profile: compiled, key: deid.key }), blocks: new Blocks() };
 }
 
-/** Files that wait to be written, together. */
-const WRITING_BYTES_MAX = 2 * 1024 * 1024;
+/** Files whose last blocks are on their way. */
+const WRITING_MAX = 4;
+/** Read at once: most headers are shorter. */
+const HEAD_BYTES = 64 * 1024;
 
 /** `isRead`: whether somebody looks at pixels that once in a while show text. */
 function isLight({ transferSyntax }: Part10File, found: Triage | undefined, isRead: boolean): boolean {
@@ -182,7 +181,7 @@ interface Made {
 
 async function saved({ file, outcome, isWanted }: Made): Promise<FileOutcome> {
   if (isWanted) await file.save();
-  else file.discard();
+  else await file.discard();
   return outcome;
 }
 
@@ -207,7 +206,9 @@ async function deidOpened(
   const given = { eyes, triage };
   const cleaned = await cleanPixels(part10, options.pixels, given);
   if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
-  const file = new OutputFile(dicomPath, source.size);
+  const isReadAgain = cleaned.decision === 'redacted' || (output !== undefined && job.formats.length > 0);
+  const expectedBytes = source.size - (isReadAgain ? 0 : pixelBytesLeft(part10));
+  const file = new OutputFile(dicomPath, { expectedBytes, isReadAgain, blocks: options.blocks });
   try {
     const result = deidentify(source, file, {
       profile: options.compiled,
@@ -221,8 +222,9 @@ async function deidOpened(
       const { lookAgain } = await import('../deid/burned-in/second-look.ts');
       await lookAgain(readPart10(file.source()), cleaned, given);
     }
-    verify(file.source(), result.identity, options.memory);
-    await renderWanted(file.source(), { job, temporary, output });
+    verify(file.sourceWithoutLater(), result.identity, options.memory);
+    if (output !== undefined && job.formats.length > 0) await render(file.source(), { job, temporary, output });
+    if (job.dicom) await file.fill();
     const outcome = {
       kind: 'ok',
       images: output?.images ?? [],
@@ -234,9 +236,15 @@ async function deidOpened(
     } as const;
     return { file, outcome, isWanted: job.dicom };
   } catch (error) {
-    file.discard();
+    await file.discard();
     throw error;
   }
+}
+
+/** Bytes of the native pixels that pass as they are, at the end (`OutputFile.later`). */
+function pixelBytesLeft({ dataSet }: Part10File): number {
+  const element = dataSet.element(PIXEL_DATA);
+  return element === undefined || element.value !== undefined || element.fragments !== undefined ? 0 : element.length;
 }
 
 function verify(source: ByteSource, identity: KnownIdentity, memory: SiblingMemory): void {
@@ -244,11 +252,7 @@ function verify(source: ByteSource, identity: KnownIdentity, memory: SiblingMemo
   if (leak !== undefined) throw new LetheError('DEID_LEAK_SUSPECTED', { path: leak.path });
 }
 
-async function renderWanted(
-  source: ByteSource,
-  to: { job: FileJob; temporary: string; output: Output | undefined },
-): Promise<void> {
-  if (to.output === undefined || to.job.formats.length === 0) return;
+async function render(source: ByteSource, to: { job: FileJob; temporary: string; output: Output }): Promise<void> {
   const part10 = readPart10(source);
   const name = (frame: RenderedFrame, format: string) => `${to.temporary}-${frame.frame}-${format}.${frame.extension}`;
   if (hasImage(part10.dataSet)) await renderAll(part10, to.job, { ...to.output, name });

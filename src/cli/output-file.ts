@@ -1,104 +1,183 @@
 /**
  * An output on its way to a file. What is small enough stays in memory until it was checked: then nothing of an instance
  * that could not be made safe was ever on the disk, nobody reads back what was just written, and the writing itself goes
- * on beside the work on the next file. What is larger goes to the file as it comes.
+ * on beside the work on the next file. Native pixels, which nobody looks at again, are not even read before that
+ * (`later`): they pass from file to file at the end. What is larger goes to the file as it comes.
  *
- *   const output = new OutputFile(path, source.size); deidentify(source, output, ...); check(output.source());
- *   await output.save();   // or output.discard()
+ *   const output = new OutputFile(path, { expectedBytes }); deidentify(source, output, ...); check(output.sourceWithoutLater());
+ *   await output.fill(); source.close(); await output.save();   // or await output.discard()
  */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { type ByteSink, type ByteSource, bytesSource } from '../core/bytes.ts';
+import { type ByteSink, type ByteSource, bytesSource, type Pieces } from '../core/bytes.ts';
+import { LetheError } from '../core/errors.ts';
 import { borrowScratch, giveBackScratch, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
+import { type Blocks, BlockWriter } from './block-writer.ts';
 import { fileSource } from './file-source.ts';
 
 /** Room for what de-identification adds to the length of a file. */
 const GROWTH_BYTES = 256 * 1024;
 const MODE = 0o600;
 
+export interface OutputFileOptions {
+  readonly expectedBytes: number;
+  readonly isReadAgain: boolean;
+  readonly blocks: Blocks;
+}
+
+/** Bytes that stand before position `at` of the memory. */
+interface Later {
+  readonly at: number;
+  readonly length: number;
+  readonly pieces: Pieces;
+}
+
 export class OutputFile implements ByteSink {
+  readonly later: ByteSink['later'];
   readonly #path: string;
+  readonly #blocks: Blocks;
   #memory: Uint8Array | undefined;
   #used = 0;
   #fd: number | undefined;
   #opened: (ByteSource & { close(): void }) | undefined;
+  readonly #later: Later[] = [];
+  #writer: BlockWriter | undefined;
 
-  /** `expectedBytes`: of the input; the output is about as long. */
-  constructor(path: string, expectedBytes: number) {
+  /**
+   * `expectedBytes`: of the input, without what may come later; the output is about as long. `isReadAgain`: whole, before
+   * it is saved; then nothing is left for later. `blocks`: of the files of one run.
+   */
+  constructor(path: string, { expectedBytes, isReadAgain, blocks }: OutputFileOptions) {
     this.#path = path;
+    this.#blocks = blocks;
     const wanted = expectedBytes + GROWTH_BYTES;
     if (wanted <= SCRATCH_BYTES_MAX) this.#memory = borrowScratch(wanted);
     else this.#fd = openSync(path, 'w', MODE);
+    this.later = isReadAgain ? undefined : (length, pieces) => this.#takeLater(length, pieces);
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#memory !== undefined && this.#used + bytes.length > this.#memory.length) this.#spill(this.#memory);
+    if (this.#memory !== undefined && this.#used + bytes.length > this.#memory.length) this.#outgrow(bytes.length);
     if (this.#memory !== undefined) this.#memory.set(bytes, this.#used);
     else if (this.#fd !== undefined) writeAll(this.#fd, bytes);
     this.#used += bytes.length;
   }
 
-  /** What was written, once nothing more will be; it holds until `save` or `discard`. */
+  /** What was written, once nothing more will be; it holds until `save` or `discard`. Only where nothing was left for later. */
   source(): ByteSource {
+    if (this.#later.length > 0 || this.#writer !== undefined)
+      throw new LetheError('INVARIANT', { what: 'an output is read that is not whole' });
     if (this.#memory !== undefined) return bytesSource(this.#memory.subarray(0, this.#used));
     this.#closeFile();
     this.#opened ??= fileSource(this.#path);
     return this.#opened;
   }
 
-  /** To the file, whole; after a failure there is none. */
-  async save(): Promise<void> {
-    this.#release();
+  /** The same with zeros in the place of what was left for later, for whoever passes over that. */
+  sourceWithoutLater(): ByteSource {
+    if (this.#later.length === 0 || this.#memory === undefined) return this.source();
+    return sourceWithGaps(this.#memory.subarray(0, this.#used), this.#later);
+  }
+
+  /** Makes what was left for later; once it answers, the source of that is not read any more. */
+  async fill(): Promise<void> {
     const memory = this.#memory;
     if (memory === undefined) return;
+    const writer = new BlockWriter(this.#path, this.#blocks);
+    this.#writer = writer;
+    let done = 0;
+    for (const { at, length, pieces } of this.#later) {
+      await writer.take(memory.subarray(done, at));
+      done = at;
+      if ((await writer.takePieces(pieces)) !== length)
+        throw new LetheError('INVARIANT', { what: 'other bytes than were announced' });
+    }
+    await writer.take(memory.subarray(done, this.#used));
+    writer.flush();
+    giveBackScratch(memory);
+    this.#memory = undefined;
+  }
+
+  /** To the file, whole; after a failure there is none. */
+  async save(): Promise<void> {
     try {
-      await writeNew(this.#path, memory.subarray(0, this.#used));
+      if (this.#writer === undefined) await this.fill();
+      await this.#release();
     } catch (error) {
-      rmSync(this.#path, { force: true });
+      await this.discard();
       throw error;
-    } finally {
-      this.#giveBack();
     }
   }
 
   /** Leaves nothing behind. */
-  discard(): void {
-    const wasOnDisk = this.#memory === undefined;
-    this.#release();
-    this.#giveBack();
-    if (wasOnDisk) rmSync(this.#path, { force: true });
+  async discard(): Promise<void> {
+    const isOnDisk = this.#memory === undefined || this.#writer !== undefined;
+    await this.#release().catch(() => undefined); // what could not be written goes anyway
+    if (isOnDisk) rmSync(this.#path, { force: true });
   }
 
-  #spill(memory: Uint8Array): void {
-    this.#fd = openSync(this.#path, 'w', MODE);
-    writeAll(this.#fd, memory.subarray(0, this.#used));
-    this.#giveBack();
+  #takeLater(length: number, pieces: Pieces): void {
+    if (this.#memory !== undefined) this.#later.push({ at: this.#used, length, pieces });
+    else for (const piece of pieces()) this.write(piece);
   }
 
-  #release(): void {
+  /** Of what is too long for memory the rest goes to the file; with a gap in it, it stays: nothing long follows pixels. */
+  #outgrow(more: number): void {
+    const memory = this.#memory;
+    if (memory === undefined) return;
+    if (this.#later.length === 0) {
+      this.#fd = openSync(this.#path, 'w', MODE);
+      writeAll(this.#fd, memory.subarray(0, this.#used));
+      this.#memory = undefined;
+    } else {
+      this.#memory = new Uint8Array(2 * (this.#used + more));
+      this.#memory.set(memory.subarray(0, this.#used));
+    }
+    giveBackScratch(memory);
+  }
+
+  async #release(): Promise<void> {
     this.#closeFile();
     this.#opened?.close();
     this.#opened = undefined;
+    if (this.#memory !== undefined) giveBackScratch(this.#memory);
+    this.#memory = undefined;
+    const writer = this.#writer;
+    this.#writer = undefined;
+    await writer?.close();
   }
 
   #closeFile(): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
   }
-
-  #giveBack(): void {
-    if (this.#memory !== undefined) giveBackScratch(this.#memory);
-    this.#memory = undefined;
-  }
 }
 
-async function writeNew(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'w', MODE);
-  try {
-    for (let done = 0; done < bytes.length; ) done += (await file.write(bytes, done, bytes.length - done)).bytesWritten;
-  } finally {
-    await file.close();
+/** Memory with gaps that read as zeros. */
+function sourceWithGaps(memory: Uint8Array, gaps: readonly Later[]): ByteSource {
+  const parts: { start: number; bytes: Uint8Array }[] = [];
+  let start = 0;
+  let from = 0;
+  for (const { at, length } of [...gaps, { at: memory.length, length: 0 }]) {
+    parts.push({ start, bytes: memory.subarray(from, at) });
+    start += at - from + length;
+    from = at;
   }
+  const size = start;
+  return {
+    size,
+    read: (position, length) => {
+      const end = Math.min(size, position + length);
+      const whole = parts.find(({ start, bytes }) => position >= start && end <= start + bytes.length);
+      if (whole !== undefined)
+        return whole.bytes.subarray(position - whole.start, Math.max(position, end) - whole.start);
+      const answer = new Uint8Array(Math.max(0, end - position));
+      for (const { start, bytes } of parts) {
+        const part = bytes.subarray(Math.max(0, position - start), Math.max(0, end - start));
+        if (part.length > 0) answer.set(part, Math.max(0, start - position));
+      }
+      return answer;
+    },
+  };
 }
 
 function writeAll(fd: number, bytes: Uint8Array): void {

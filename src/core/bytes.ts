@@ -14,9 +14,20 @@ export interface ByteSource {
   read(position: number, length: number, into?: Uint8Array): Uint8Array;
 }
 
+/**
+ * Bytes that are made while they are taken. Each piece is asked for when the one before it is done with; where `room` is
+ * given, a piece may be a view of what it answers, and then holds beyond the next: of at least 16 bytes, and new for each.
+ */
+export type Pieces = (room?: () => Uint8Array) => Iterable<Uint8Array>;
+
 /** Takes bytes in order. The sink may keep no reference after `write` returns unless it copies. */
 export interface ByteSink {
   write(bytes: Uint8Array): void;
+  /**
+   * `length` bytes stand here, and are asked for after the last `write`, while the source is still open. Only of a sink
+   * that has a use for it; another is given the pieces by `write`.
+   */
+  readonly later?: ((length: number, pieces: Pieces) => void) | undefined;
 }
 
 /** A source over memory; `read` answers views, nothing is copied. */
@@ -38,6 +49,7 @@ export function rangeSource(source: ByteSource, start: number, size: number): By
 
 /** Small writes are gathered into blocks, large ones pass by reference: a data set is a hundred writes of a few bytes. */
 export class GatheringSink implements ByteSink {
+  readonly later: ByteSink['later'];
   readonly #sink: ByteSink;
   readonly #block: Uint8Array;
   #used = 0;
@@ -45,6 +57,13 @@ export class GatheringSink implements ByteSink {
   constructor(sink: ByteSink, blockBytes = 64 * 1024) {
     this.#sink = sink;
     this.#block = new Uint8Array(blockBytes);
+    const { later } = sink;
+    this.later =
+      later &&
+      ((length, pieces) => {
+        this.flush();
+        later(length, pieces);
+      });
   }
 
   write(bytes: Uint8Array): void {

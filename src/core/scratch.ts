@@ -11,7 +11,7 @@ export const SCRATCH_BYTES_MAX = 16 * 1024 * 1024;
 const SMALLEST_BYTES = 1024 * 1024;
 /** One for what is read and one for what is written, and one that grew, of the largest; of small ones more. */
 const KEPT_BYTES_MAX = 3 * SCRATCH_BYTES_MAX;
-const KEPT_MAX = 8;
+const KEPT_MAX = 16;
 
 const kept: Uint8Array[] = [];
 

@@ -55,6 +55,7 @@ export interface ActionCounts {
 
 const PIXEL_DATA = 0x7fe00010;
 const COPY_BYTES = 1024 * 1024;
+const EMPTY = new Uint8Array();
 /** A compressed frame, which could hold metadata, is read whole. */
 const FRAME_BYTES_MAX = 256 * 1024 * 1024;
 const TEXT_BYTES_MAX = 64 * 1024 * 1024;
@@ -162,10 +163,11 @@ export class Rewriter {
   }
 
   #copyPixels(element: Element, vr: Vr): void {
-    const { pixelBytes } = this.#options;
+    const { pixelBytes, writer } = this.#options;
     const length = pixelBytes === undefined ? element.length : Math.min(element.length, pixelBytes);
-    if (element.value === undefined) this.#copyBulk(element, vr, length);
-    else this.#options.writer.element(element.tag, vr, element.value.subarray(0, length));
+    if (element.value === undefined)
+      writer.bulk(element.tag, vr, length, (room) => this.#pieces(element.offset, length, room));
+    else writer.element(element.tag, vr, element.value.subarray(0, length));
   }
 
   #copyBulk(element: Element, vr: Vr, length: number): void {
@@ -176,15 +178,20 @@ export class Rewriter {
   }
 
   #copyRange(offset: number, length: number): void {
-    const { writer, source } = this.#options;
-    const space = borrowScratch(COPY_BYTES);
+    for (const piece of this.#pieces(offset, length)) this.#options.writer.bulkData(piece);
+  }
+
+  *#pieces(offset: number, length: number, given?: () => Uint8Array): Generator<Uint8Array> {
+    const own = given === undefined ? borrowScratch(COPY_BYTES) : EMPTY;
     for (let position = 0; position < length; ) {
-      const chunk = source.read(offset + position, Math.min(COPY_BYTES, length - position), space);
-      if (chunk.length === 0) throw new LetheError('DICOM_TRUNCATED', { offset: offset + position });
-      writer.bulkData(chunk);
-      position += chunk.length;
+      const space = given?.() ?? own;
+      const wanted = Math.min(COPY_BYTES, space.length, length - position);
+      const piece = this.#options.source.read(offset + position, wanted, space);
+      if (piece.length === 0) throw new LetheError('DICOM_TRUNCATED', { offset: offset + position });
+      yield piece;
+      position += piece.length;
     }
-    giveBackScratch(space);
+    if (given === undefined) giveBackScratch(own);
   }
 
   #copyFragments(element: Element, fragments: readonly { offset: number; length: number }[]): void {
@@ -236,9 +243,7 @@ export class Rewriter {
       return;
     }
     if (replacement.kind === 'bulk') {
-      writer.beginBulk(tag, replacement.vr, replacement.length);
-      for (const chunk of replacement.chunks()) writer.bulkData(chunk);
-      writer.endBulk();
+      writer.bulk(tag, replacement.vr, replacement.length, replacement.chunks);
       return;
     }
     writer.beginFragments(tag, replacement.vr);

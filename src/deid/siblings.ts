@@ -170,7 +170,13 @@ export class Lesson implements Witness {
       this.#take(bytes);
       sink.write(bytes);
     };
-    return { write };
+    const later: ByteSink['later'] =
+      sink.later &&
+      ((length, pieces) => {
+        this.#position += length;
+        sink.later?.(length, pieces);
+      });
+    return { write, later };
   }
 
   before(): void {

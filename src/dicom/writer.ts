@@ -8,10 +8,11 @@
  *   const writer = new DataSetWriter(sink, { explicitVr: true, littleEndian: true });
  *   writer.element(tag, 'LO', encodeText('text', 'LO', characterSet));
  *   writer.beginBulk(tag, 'OW', length); writer.bulkData(bytes); writer.endBulk();
+ *   writer.bulk(tag, 'OW', length, pieces);
  *   writer.beginSequence(tag); writer.beginItem(); … writer.endItem(); writer.endSequence();
  *   writer.beginFragments(tag, 'OB'); writer.fragment(length); writer.bulkData(bytes); writer.endBulk(); writer.endFragments();
  */
-import type { ByteSink } from '../core/bytes.ts';
+import type { ByteSink, Pieces } from '../core/bytes.ts';
 import { assert, LetheError } from '../core/errors.ts';
 import { type CharacterSet, characterSetOf } from './charset.ts';
 import { type Tag, tagText } from './tag.ts';
@@ -81,6 +82,17 @@ export class DataSetWriter {
     assert(this.#bulkRemaining === 0, 'less bulk data than announced');
     if (this.#bulkPadding > 0) this.#sink.write(Uint8Array.of(this.#bulkPaddingByte));
     this.#bulkPadding = 0;
+  }
+
+  /** A whole value of `length` bytes in pieces, which the sink may leave for later: then it counts them. */
+  bulk(tag: Tag, vr: Vr, length: number, pieces: Pieces): void {
+    this.beginBulk(tag, vr, length);
+    if (this.#sink.later === undefined) for (const piece of pieces()) this.bulkData(piece);
+    else {
+      this.#sink.later(length, pieces);
+      this.#bulkRemaining = 0;
+    }
+    this.endBulk();
   }
 
   beginSequence(tag: Tag): void {

@@ -29,6 +29,20 @@ test('gathered writes arrive in order, whatever their sizes, and few', () => {
   assert.deepEqual(written, [8, 9, 40, 16, 16, 3]);
 });
 
+test('a gathering sink leaves for later what its sink leaves for later, behind what was gathered', () => {
+  const seen: string[] = [];
+  const sink = new GatheringSink({
+    write: (bytes) => seen.push(`${bytes.length} bytes`),
+    later: (length) => seen.push(`${length} later`),
+  });
+  sink.write(new Uint8Array(3));
+  sink.later?.(1000, () => []);
+  sink.write(new Uint8Array(4));
+  sink.flush();
+  assert.deepEqual(seen, ['3 bytes', '1000 later', '4 bytes']);
+  assert.equal(new GatheringSink(new MemorySink()).later, undefined);
+});
+
 test('scratch memory in hand is never handed out twice', () => {
   const first = borrowScratch(10);
   const second = borrowScratch(10);

@@ -86,6 +86,21 @@ for (const encoding of ENCODINGS) {
   });
 }
 
+test('a bulk value in pieces is the same, be it written at once or left for later', () => {
+  const value = Uint8Array.from({ length: 9001 }, (_, index) => index & 0xff);
+  function* pieces(): Generator<Uint8Array> {
+    for (let at = 0; at < value.length; at += 1000) yield value.subarray(at, at + 1000);
+  }
+  const whole = written(EXPLICIT, (writer) => writer.element(0x7fe00010, 'OB', value));
+  const atOnce = written(EXPLICIT, (writer) => writer.bulk(0x7fe00010, 'OB', value.length, pieces));
+  assert.equal(atOnce, whole);
+  const parts: string[] = [];
+  const later = (length: number): number => parts.push(`${length} later`);
+  const writer = new DataSetWriter({ write: (bytes) => parts.push(hexOf(bytes)), later }, EXPLICIT);
+  writer.bulk(0x7fe00010, 'OB', value.length, () => assert.fail('asked for too early'));
+  assert.deepEqual(parts, [whole.slice(0, 24), '9001 later', '00']);
+});
+
 describe('values', () => {
   test('odd values are padded: text with space, UIDs and bytes with NUL', () => {
     assert.match(

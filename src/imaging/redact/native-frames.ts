@@ -4,7 +4,6 @@
  * the last frame is no pixel and becomes zero padding, or is left out.
  */
 import { LetheError } from '../../core/errors.ts';
-import { SCRATCH_BYTES_MAX } from '../../core/scratch.ts';
 import type { Element } from '../../dicom/data-set.ts';
 import type { Part10File } from '../../dicom/part10.ts';
 import { swapBytes } from '../byte-order.ts';
@@ -22,51 +21,50 @@ export type FrameChange = (frame: {
   readonly description: ImageDescription;
 }) => void;
 
-/** Whether a frame may pass by reference, without a copy to change; only asked of whole bytes in little endian. */
-export type FrameCheck = (bytes: Uint8Array, description: ImageDescription) => boolean;
+/** The value of native pixel data, and what is in it. */
+export interface NativeValue {
+  readonly element: Element;
+  /** Corrected where the label is provably wrong (`openPixelData`). */
+  readonly description: ImageDescription;
+  readonly vr: 'OB' | 'OW' | 'OF' | 'OD';
+  /** Bytes to reverse to come to little endian; 1: they are. */
+  readonly unit: 1 | 2 | 4 | 8;
+  /** Bytes that hold pixels; of 1-bit cells the last may hold fewer than eight. */
+  readonly pixelBytes: number;
+  /** The same, even: bytes of the value as it is written. */
+  readonly length: number;
+}
 
-/** @throws IMAGING_PIXEL_DATA_MISSING */
-export function changedNativeFrames(
-  part10: NativeFile,
-  declared: ImageDescription,
-  change: FrameChange,
-  isSettled: FrameCheck = () => false,
-): Replacement {
+/** @throws IMAGING_PIXEL_DATA_MISSING where there are fewer bytes than pixels */
+export function nativeValue(part10: NativeFile, declared: ImageDescription): NativeValue {
   const { description } = openPixelData(part10, declared);
   const element = part10.dataSet.element(description.pixelDataTag);
   if (element === undefined) throw new LetheError('IMAGING_PIXEL_DATA_MISSING', { what: 'no pixel data element' });
-  const length = even(Math.ceil((frameBits(description) * description.frames) / 8));
-  return {
-    kind: 'bulk',
-    vr: bulkVr(element),
-    length,
-    chunks: () => nativeChunks(part10, element, description, { change, isSettled }),
-  };
+  const pixelBytes = Math.ceil((frameBits(description) * description.frames) / 8);
+  const unit = part10.encoding.littleEndian ? 1 : swapUnit(element.vr);
+  return { element, description, vr: bulkVr(element), unit, pixelBytes, length: even(pixelBytes) };
+}
+
+/** @throws IMAGING_PIXEL_DATA_MISSING */
+export function changedNativeFrames(part10: NativeFile, declared: ImageDescription, change: FrameChange): Replacement {
+  const value = nativeValue(part10, declared);
+  const { vr, length } = value;
+  return { kind: 'bulk', vr, length, chunks: () => nativeChunks(part10, value, change) };
 }
 
 function* nativeChunks(
-  { source, encoding }: NativeFile,
-  element: Element,
-  description: ImageDescription,
-  { change, isSettled }: { change: FrameChange; isSettled: FrameCheck },
+  { source }: NativeFile,
+  { element, description, unit }: NativeValue,
+  change: FrameChange,
 ): Generator<Uint8Array> {
-  const unit = encoding.littleEndian ? 1 : swapUnit(element.vr);
   const bits = frameBits(description);
   const together = framesToWholeWords(bits, Math.max(2, unit));
-  const spaceBytes = even(Math.ceil((Math.min(together, description.frames) * bits) / 8));
-  // What is small lies in memory, and answers views of it: only a frame that changes needs space.
-  let space = source.size > SCRATCH_BYTES_MAX ? new Uint8Array(spaceBytes) : undefined;
+  const space = new Uint8Array(even(Math.ceil((Math.min(together, description.frames) * bits) / 8)));
   for (let first = 0; first < description.frames; first += together) {
     const count = Math.min(together, description.frames - first);
     const start = (first * bits) / 8;
-    const length = even(Math.ceil((count * bits) / 8));
-    const found = source.read(element.offset + start, Math.min(length, element.length - start), space);
-    if (unit === 1 && found.length * 8 === count * bits && isSettled(found, description)) {
-      yield found;
-      continue;
-    }
-    space ??= new Uint8Array(spaceBytes);
-    const cells = space.subarray(0, length);
+    const cells = space.subarray(0, even(Math.ceil((count * bits) / 8)));
+    const found = source.read(element.offset + start, Math.min(cells.length, element.length - start), cells);
     if (found.buffer !== cells.buffer) cells.set(found);
     cells.fill(0, found.length);
     const chunk = unit === 1 ? cells : swapBytes(cells, unit);

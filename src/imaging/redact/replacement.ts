@@ -3,6 +3,7 @@
  * level of the data set. Values are encoded in the byte order of the transfer syntax that the output has. Pixel data
  * are produced while they are written, frame by frame, so that nothing here grows with the number of frames.
  */
+import type { Pieces } from '../../core/bytes.ts';
 import type { Tag } from '../../dicom/tag.ts';
 import type { Vr } from '../../dicom/vr.ts';
 
@@ -11,14 +12,14 @@ export type Replacement =
   | { readonly kind: 'remove' }
   | { readonly kind: 'value'; readonly vr: Vr; readonly value: Uint8Array }
   /**
-   * A long value of `length` bytes (even), as chunks that are valid until the next one is asked for. `chunks` may be
-   * called more than once and may throw a LetheError in the middle: then the instance is held.
+   * A long value of `length` bytes (even), as chunks that are valid until the next one is asked for (see `Pieces`).
+   * `chunks` may be called more than once and may throw a LetheError in the middle: then the instance is held.
    */
   | {
       readonly kind: 'bulk';
       readonly vr: 'OB' | 'OW' | 'OF' | 'OD';
       readonly length: number;
-      readonly chunks: () => Iterable<Uint8Array>;
+      readonly chunks: Pieces;
     }
   /**
    * Encapsulated frames (PS3.5 §A.4), one whole fragment a frame, not yet padded to an even length. The Basic Offset

@@ -47,26 +47,30 @@ function isSettled(words: Uint16Array, bits: CellBits): boolean {
 
 /**
  * Whether a signed cell has a bit set below the lowest stored one, or bits above High Bit that do not repeat the sign: two
- * neighbouring bits that differ there show as a set bit of the cell combined with itself one further.
+ * neighbouring bits that differ there show as a set bit of the cell combined with itself one further. Of two cells at a
+ * time: what comes over from the lower cell lands on bit 0 of the upper, and no bit above High Bit is bit 0.
  */
 function anyButSign(words: Uint16Array, { bitsStored, highBit }: CellBits): boolean {
   const above = 0xffff & ~wordMask(highBit + 1);
   const below = wordMask(highBit + 1 - bitsStored);
+  const { pairs, singles } = inPairs(words);
   let differing = 0;
   let all = 0;
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index] ?? 0;
+  for (let index = 0; index < pairs.length; index++) {
+    const pair = pairs[index] ?? 0;
+    differing |= pair ^ (pair << 1);
+    all |= pair;
+  }
+  for (const word of singles) {
     differing |= word ^ (word << 1);
     all |= word;
   }
-  return (differing & above) !== 0 || (all & below) !== 0;
+  return (differing & (above | (above << 16))) !== 0 || (all & (below | (below << 16))) !== 0;
 }
 
 /** Eight cells at a time: most images have nothing there, and are through after this. */
 function anyOutside(words: Uint16Array, used: number): boolean {
-  const lead = words.byteOffset % 4 === 0 ? 0 : Math.min(1, words.length);
-  const fours = (words.length - lead) >>> 3;
-  const pairs = new Uint32Array(words.buffer, words.byteOffset + lead * 2, fours * 4);
+  const { pairs, singles } = inPairs(words);
   let a = 0;
   let b = 0;
   let c = 0;
@@ -78,9 +82,17 @@ function anyOutside(words: Uint16Array, used: number): boolean {
     d |= pairs[index] ?? 0;
   }
   let all = a | b | c | d;
-  if (lead > 0) all |= words[0] ?? 0;
-  for (let index = lead + fours * 8; index < words.length; index++) all |= words[index] ?? 0;
+  for (let index = pairs.length - (pairs.length % 4); index < pairs.length; index++) all |= pairs[index] ?? 0;
+  for (const word of singles) all |= word;
   return (all & ~(used | (used << 16))) !== 0;
+}
+
+/** Cells two by two, and those before and after them that have no neighbour in the same 32 bits. */
+function inPairs(words: Uint16Array): { pairs: Uint32Array; singles: readonly number[] } {
+  const lead = words.byteOffset % 4 === 0 ? 0 : Math.min(1, words.length);
+  const count = (words.length - lead) >>> 1;
+  const pairs = new Uint32Array(words.buffer, words.byteOffset + lead * 2, count);
+  return { pairs, singles: [...words.subarray(0, lead), ...words.subarray(lead + count * 2)] };
 }
 
 function usedMask({ bitsStored, highBit }: CellBits): number {

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import type { ByteSource } from '../../../src/core/bytes.ts';
 import type { Part10File } from '../../../src/dicom/part10.ts';
 import { loadDecoder } from '../../../src/imaging/codec.ts';
+import { clearHiddenNativeBits } from '../../../src/imaging/redact/hidden-bits.ts';
 import type { FrameRect } from '../../../src/imaging/redact/rect.ts';
 import { clearHiddenBits, redactPixels } from '../../../src/imaging/redact/redact-pixels.ts';
 import type { PixelReplacements } from '../../../src/imaging/redact/replacement.ts';
@@ -271,6 +273,19 @@ function words16(...words: number[]): Uint8Array {
   return new Uint8Array(Uint16Array.from(words).buffer);
 }
 
+/** Of an odd number of bytes with a zero behind. */
+function cellBytes(cells: readonly number[], allocated: number): Buffer {
+  const bytes = Buffer.alloc(Math.ceil((cells.length * allocated) / 16) * 2);
+  for (const [index, cell] of cells.entries()) bytes.writeUIntLE(cell, (index * allocated) / 8, allocated / 8);
+  return bytes;
+}
+
+/** New memory each time, of these sizes in turn. */
+function roomsOf(sizes: readonly number[]): () => Uint8Array {
+  let next = 0;
+  return () => new Uint8Array(sizes[next++ % sizes.length] ?? 16);
+}
+
 describe('bits of cells that hold no pixel', () => {
   async function cleared(attributes: Parameters<typeof imageFile>[0], syntax?: string): Promise<number[] | undefined> {
     const pixels = (await clearHiddenBits(imageFile(attributes, syntax)))?.replace.get(TAGS.PixelData);
@@ -303,6 +318,48 @@ describe('bits of cells that hold no pixel', () => {
     const PixelData = ['OW', Uint8Array.of(0x21, 0x23, 0x0f, 0xff, 0xf0, 0x00)] as const;
     assert.deepEqual(await cleared({ ...twelve, PixelData }, EXPLICIT_BIG), [0x2301, 0xff0f, 0]);
   });
+
+  for (const { allocated, rows, columns, frames } of [
+    { allocated: 8, rows: 701, columns: 999, frames: 1 },
+    { allocated: 16, rows: 401, columns: 500, frames: 3 },
+    { allocated: 32, rows: 333, columns: 501, frames: 1 },
+  ]) {
+    test(`are cleared alike however ${allocated}-bit cells are read, and wherever they go`, () => {
+      const stored = allocated - 3;
+      const cells = Array.from({ length: rows * columns * frames }, (_, index) => (index * 2654435761) % 2 ** stored);
+      const hiding = cells.map((cell, index) => (index % 30_011 === 7 ? cell + 2 ** stored : cell));
+      const attributes = {
+        Rows: rows,
+        Columns: columns,
+        NumberOfFrames: String(frames),
+        BitsAllocated: allocated,
+        BitsStored: stored,
+        HighBit: stored - 1,
+      };
+      const file = imageFile({
+        ...attributes,
+        PixelData: [allocated === 8 ? 'OB' : 'OW', cellBytes(hiding, allocated)],
+      });
+      const before = Buffer.from(file.source.read(0, file.source.size));
+      const copying: ByteSource = {
+        size: file.source.size,
+        read: (position, length, into = new Uint8Array(length)) => {
+          const bytes = file.source.read(position, length);
+          into.set(bytes);
+          return into.subarray(0, bytes.length);
+        },
+      };
+      for (const source of [file.source, copying]) {
+        const replacement = clearHiddenNativeBits({ ...file, source })?.replace.get(TAGS.PixelData);
+        assert.ok(replacement?.kind === 'bulk');
+        for (const room of [undefined, roomsOf([16, 4099, 700_000, 1001])]) {
+          const bytes = Buffer.concat(Array.from(replacement.chunks(room), (chunk) => Buffer.from(chunk)));
+          assert.ok(bytes.equals(cellBytes(cells, allocated)));
+        }
+      }
+      assert.ok(before.equals(file.source.read(0, file.source.size)), 'the source is as it was');
+    });
+  }
 
   test('are none where every bit is stored', async () => {
     const attributes = { Rows: 1, BitsAllocated: 16, BitsStored: 16, HighBit: 15 };

@@ -37,6 +37,32 @@ test('bits below the lowest stored one hide something, whatever the sign above s
   assert.deepEqual([...words], [0x0004, 0xe004, 0xfffc]);
 });
 
+test('one cell that hides something is found wherever it stands, at any address and among any number of others', () => {
+  const hiding = { unsigned: 0x1005, signed: 0x1005, below: 0x0001 };
+  const kinds = [
+    { bits: { ...SIGNED_12, signed: false }, word: hiding.unsigned, filler: 0x0abc },
+    { bits: SIGNED_12, word: hiding.signed, filler: 0xfabc },
+    { bits: { bitsStored: 12, highBit: 15, signed: true }, word: hiding.below, filler: 0xabc0 },
+    { bits: { bitsStored: 12, highBit: 15, signed: false }, word: hiding.below, filler: 0xabc0 },
+  ];
+  for (const { bits, word, filler } of kinds) {
+    for (let start = 0; start < 4; start++) {
+      for (let length = 1; length < 20; length++) {
+        const words = new Uint16Array(40).subarray(start, start + length);
+        // What stands beside the cells is not theirs.
+        new Uint16Array(words.buffer).fill(word);
+        words.fill(filler);
+        assert.equal(anyUnusedBitSet(words, bits), false);
+        for (let at = 0; at < length; at++) {
+          words[at] = word;
+          assert.equal(anyUnusedBitSet(words, bits), true, `${start} ${length} ${at}`);
+          words[at] = filler;
+        }
+      }
+    }
+  }
+});
+
 test('the same words of an unsigned cell have bits set that hold no pixel', () => {
   assert.equal(anyUnusedBitSet(Uint16Array.from(ORDINARY), { ...SIGNED_12, signed: false }), true);
 });
