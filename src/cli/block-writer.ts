@@ -1,21 +1,21 @@
 /**
  * Writes a new file in blocks, in a thread of libuv's while the next ones are filled here. Blocks end on whole pages of the
- * file, and their memory is used again. One call writes all blocks that are full, and the next waits for it: two threads
- * that write one file only wait for each other, and spin on a processor meanwhile.
+ * file, and their memory is used again. They are written one by one: two threads that write one file only wait for each
+ * other, and spin on a processor meanwhile. Longer ones would be given larger pages, which are seldom ready to be used.
  *
  *   const writer = new BlockWriter(path, blocks); await writer.take(bytes); await writer.takePieces(pieces); await writer.close();
  */
-import { closeSync, open, writev } from 'node:fs';
+import { closeSync, open, write } from 'node:fs';
 import type { Pieces } from '../core/bytes.ts';
 import { borrowScratch, giveBackScratch } from '../core/scratch.ts';
 
-const BLOCK_BYTES = 1024 * 1024;
+const BLOCK_BYTES = 512 * 1024;
 /** So small that a piece stays in the cache between its reading and the look at it. */
 const ROOM_BYTES = 256 * 1024;
 /** Less is not worth a piece, nor enough for one (`Pieces`). */
 const ROOM_BYTES_MIN = 4096;
 /** In hand together: so far is whoever fills them ahead of whoever writes. */
-const BLOCKS_MAX = 10;
+const BLOCKS_MAX = 8;
 const MODE = 0o600;
 
 /** Memory that the files share that are written one behind the other: more, and it would be new to the processor. */
@@ -48,7 +48,7 @@ export class BlockWriter {
   readonly #blocks: Blocks;
   #block: Uint8Array | undefined;
   #used = 0; // of the block
-  #position = 0; // of the first block that waits
+  #position = 0; // in the file, of the next block that is written
   readonly #waiting: Full[] = [];
   #writing: Promise<void> | undefined;
   #failure: Error | undefined;
@@ -61,8 +61,7 @@ export class BlockWriter {
 
   /** They may be used again once it answers. */
   async take(bytes: Uint8Array): Promise<void> {
-    let done = this.#takeInPlace(bytes);
-    while (done < bytes.length) {
+    for (let done = 0; done < bytes.length; ) {
       const block = await this.#ready();
       const part = bytes.subarray(done, done + BLOCK_BYTES - this.#used);
       block.set(part, this.#used);
@@ -78,8 +77,8 @@ export class BlockWriter {
     await this.#ready();
     for (const piece of pieces(() => this.#room())) {
       bytes += piece.length;
-      await this.take(piece);
-      await this.#ready();
+      if (!this.#takeInPlace(piece)) await this.take(piece);
+      if (this.#block === undefined) await this.#ready();
     }
     return bytes;
   }
@@ -119,12 +118,12 @@ export class BlockWriter {
   }
 
   /** What was made in `room` is where it should be. */
-  #takeInPlace(bytes: Uint8Array): number {
+  #takeInPlace(bytes: Uint8Array): boolean {
     const block = this.#block;
-    if (block?.buffer !== bytes.buffer || bytes.byteOffset !== block.byteOffset + this.#used) return 0;
+    if (block?.buffer !== bytes.buffer || bytes.byteOffset !== block.byteOffset + this.#used) return false;
     this.#used += bytes.length;
     if (this.#used === BLOCK_BYTES) this.#send();
-    return bytes.length;
+    return true;
   }
 
   #send(): void {
@@ -136,20 +135,20 @@ export class BlockWriter {
     this.#writeOn();
   }
 
-  /** All that waits, in one call, unless one goes on. */
+  /** The next that waits, unless one is being written. */
   #writeOn(): void {
-    if (this.#writing !== undefined || this.#waiting.length === 0) return;
-    const full = this.#waiting.splice(0);
+    const full = this.#writing === undefined ? this.#waiting.shift() : undefined;
+    if (full === undefined) return;
+    const { block, bytes } = full;
     const position = this.#position;
-    this.#position += full.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    const buffers = full.map(({ bytes }) => bytes);
+    this.#position += bytes.length;
     this.#writing = this.#opened
-      .then((fd) => writeAllAt(fd, buffers, position))
+      .then((fd) => writeAllAt(fd, bytes, position))
       .catch((error: Error) => {
         this.#failure = error;
       })
       .finally(() => {
-        for (const { block } of full) this.#blocks.giveBack(block);
+        this.#blocks.giveBack(block);
         this.#writing = undefined;
         if (this.#failure === undefined) this.#writeOn();
       });
@@ -162,23 +161,12 @@ function opened(path: string): Promise<number> {
   );
 }
 
-function writeAllAt(fd: number, buffers: readonly Uint8Array[], position: number): Promise<void> {
+function writeAllAt(fd: number, bytes: Uint8Array, position: number): Promise<void> {
   return new Promise((resolve, reject) =>
-    writev(fd, buffers, position, (error, count) => {
-      if (error !== null) return reject(error);
-      const left = behind(buffers, count);
-      if (left.length === 0) return resolve();
-      writeAllAt(fd, left, position + count).then(resolve, reject);
+    write(fd, bytes, 0, bytes.length, position, (error, count) => {
+      if (error !== null) reject(error);
+      else if (count < bytes.length) writeAllAt(fd, bytes.subarray(count), position + count).then(resolve, reject);
+      else resolve();
     }),
   );
-}
-
-/** Without the first `count` bytes. */
-function behind(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
-  let skipped = count;
-  return buffers.flatMap((buffer) => {
-    const part = buffer.subarray(skipped);
-    skipped = Math.max(0, skipped - buffer.length);
-    return part.length === 0 ? [] : [part];
-  });
 }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { type ByteSource, bytesSource, MemorySink } from '../../src/core/bytes.ts';
+import { type ByteSink, type ByteSource, bytesSource, MemorySink, type Pieces } from '../../src/core/bytes.ts';
 import { LetheError } from '../../src/core/errors.ts';
 import { type DeidentifyOptions, deidentify } from '../../src/deid/deidentify.ts';
 import { leakCheck } from '../../src/deid/leak-check.ts';
@@ -254,13 +254,14 @@ function withOtherUid(bytes: Uint8Array): Uint8Array | undefined {
 }
 
 const profile = compileProfile('default');
-const slice = (number: number, ...more: BuildElement[]): Uint8Array =>
+const slice = (number: number, ...more: BuildElement[]): Uint8Array => sliceOf(600, number, ...more);
+const sliceOf = (pixelBytes: number, number: number, ...more: BuildElement[]): Uint8Array =>
   buildPart10(
     instanceWith(
       [0x00080018, 'UI', `1.2.826.1.3.${number}`],
       [0x00200013, 'IS', String(number)],
       ...(more as unknown as [number, ...unknown[]][]),
-      [0x7fe00010, 'OW', new Uint8Array(600).fill(number)],
+      [0x7fe00010, 'OW', new Uint8Array(pixelBytes).fill(number)],
     ),
   );
 
@@ -395,6 +396,25 @@ describe('siblings are de-identified as alone', () => {
       const bytes = slice(number, referring);
       const alone = outcome(bytesSource(bytes), { profile, key: KEY });
       assert.deepEqual(outcome(bytesSource(bytes), { profile, key: KEY, memory }), alone, String(number));
+    }
+  });
+
+  test('pixels that a sink leaves for later are those of each instance', () => {
+    const memory = memoryOf(profile);
+    for (const number of [1, 2, 3, 4]) {
+      const bytes = sliceOf(300_000 + 2 * number, number);
+      const parts: (Uint8Array | Pieces)[] = [];
+      const sink: ByteSink = {
+        write: (piece) => parts.push(new Uint8Array(piece)),
+        later: (_length, pieces) => parts.push(pieces),
+      };
+      deidentify(bytesSource(bytes), sink, { profile, key: KEY, memory, digest: false });
+      assert.equal(parts.filter((part) => typeof part === 'function').length, 1);
+      const whole = new MemorySink();
+      for (const part of parts) for (const piece of typeof part === 'function' ? part() : [part]) whole.write(piece);
+      const alone = new MemorySink();
+      deidentify(bytesSource(bytes), alone, { profile, key: KEY });
+      assert.deepEqual(whole.bytes(), alone.bytes());
     }
   });
 

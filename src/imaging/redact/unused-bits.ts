@@ -92,7 +92,8 @@ function inPairs(words: Uint16Array): { pairs: Uint32Array; singles: readonly nu
   const lead = words.byteOffset % 4 === 0 ? 0 : Math.min(1, words.length);
   const count = (words.length - lead) >>> 1;
   const pairs = new Uint32Array(words.buffer, words.byteOffset + lead * 2, count);
-  return { pairs, singles: [...words.subarray(0, lead), ...words.subarray(lead + count * 2)] };
+  const isLastAlone = lead + count * 2 < words.length;
+  return { pairs, singles: [lead === 0 ? 0 : (words[0] ?? 0), isLastAlone ? (words.at(-1) ?? 0) : 0] };
 }
 
 function usedMask({ bitsStored, highBit }: CellBits): number {
