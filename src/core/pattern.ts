@@ -57,46 +57,38 @@ function isAffordable(compiled: Re2, steps: number, text: string): boolean {
   return true;
 }
 
+type Engine = typeof import('re2js');
+
 /** The engine is loaded by those alone who have expressions. */
 function compiledBy(source: string): Re2 {
-  const { RE2JS, RE2JSSyntaxException: SyntaxProblem } = createRequire(import.meta.url)(
-    're2js',
-  ) as typeof import('re2js');
-  try {
-    return RE2JS.compile(source);
-  } catch (error) {
-    if (!(error instanceof SyntaxProblem)) throw error;
-    const at = placeIn(source, error, (part) => problemOf(() => RE2JS.compile(part), SyntaxProblem));
-    throw new PatternProblem(`${wordsFor(error)}${at === undefined ? '' : ` (at its character ${at})`}`);
-  }
+  const engine = createRequire(import.meta.url)('re2js') as Engine;
+  const fault = faultIn(engine, source);
+  if (fault === undefined) return engine.RE2JS.compile(source);
+  const at = placeOf(engine, source, fault);
+  throw new PatternProblem(`${wordsFor(fault)}${at === undefined ? '' : ` (at its character ${at})`}`);
 }
 
-function problemOf(
-  compile: () => unknown,
-  SyntaxProblem: typeof RE2JSSyntaxException,
-): RE2JSSyntaxException | undefined {
+function faultIn({ RE2JS, RE2JSSyntaxException: SyntaxFault }: Engine, source: string) {
   try {
-    compile();
+    RE2JS.compile(source);
     return undefined;
   } catch (error) {
-    return error instanceof SyntaxProblem ? error : undefined;
+    if (error instanceof SyntaxFault) return error;
+    throw error;
   }
 }
 
 /** From 1: the engine names the fragment, and the shortest beginning that has the same fault ends in it. */
-function placeIn(
-  source: string,
-  { error, input }: RE2JSSyntaxException,
-  compile: (part: string) => RE2JSSyntaxException | undefined,
-): number | undefined {
+function placeOf(engine: Engine, source: string, { error, input }: RE2JSSyntaxException) {
   if (input === null) return source.length;
   if (input === source) return undefined;
   for (let length = 1; length <= source.length; length++) {
     const part = source.slice(0, length);
-    const found = compile(part);
+    const found = faultIn(engine, part);
+    if (found?.error !== error) continue;
     // The beginning may end within what is right as a whole: `(?` of `(?:`.
-    const at = found?.error === error ? part.lastIndexOf(found.input ?? '') : -1;
-    if (at >= 0 && source.startsWith(input, at)) return at + 1;
+    const at = part.lastIndexOf(found.input ?? '');
+    if (source.startsWith(input, at)) return at + 1;
   }
   return undefined;
 }
