@@ -6,8 +6,9 @@ import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { bytesSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
-import { inMemory, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
+import { borrowScratch, giveBackScratch, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
 import { closeFile, diskError, openFile, readFully, readFullySync } from './disk.ts';
 import { type OpenFile, reader } from './local-prepared.ts';
 import {
@@ -24,6 +25,8 @@ import type { ReceivedRecord, SpoolLocation } from './spool.ts';
 
 const FOLDER = 'received';
 const DIGEST_CHUNK_BYTES = 1024 * 1024;
+/** Reading less is over before another thread has begun with it. */
+const READ_ASIDE_BYTES_MIN = 2 * 1024 * 1024;
 const LOCATION = /^([0-9A-Z]{26}):([0-9]{1,15})$/;
 
 export function receivedFolder(dataDir: string): string {
@@ -43,6 +46,18 @@ export function parseLocation(location: SpoolLocation): { segment: string; posit
 
 /** File header and data of one committed instance: a Part 10 file. The caller closes. @throws SPOOL_IO, SPOOL_CORRUPT */
 export function openReceived(dataDir: string, location: SpoolLocation): OpenFile & { readonly head: RecordHead } {
+  const { fd, head, range } = openRecord(dataDir, location);
+  return { head, size: range.bytes, read: reader(fd, range), close: () => closeSync(fd) };
+}
+
+interface OpenRecord {
+  readonly fd: number;
+  readonly head: RecordHead;
+  /** Of file header and data. */
+  readonly range: { readonly position: number; readonly bytes: number };
+}
+
+function openRecord(dataDir: string, location: SpoolLocation): OpenRecord {
   const { segment, position } = parseLocation(location);
   const fd = open(join(receivedFolder(dataDir), segment + SEGMENT_SUFFIX));
   try {
@@ -53,7 +68,7 @@ export function openReceived(dataDir: string, location: SpoolLocation): OpenFile
       position: position + RECORD_FIXED_BYTES + head.metaBytes,
       bytes: head.headerBytes + head.dataBytes,
     };
-    return { head, size: range.bytes, read: reader(fd, range), close: () => closeSync(fd) };
+    return { fd, head, range };
   } catch (error) {
     closeSync(fd);
     throw diskError(error, 'read');
@@ -68,18 +83,37 @@ export interface VerifiedReceived extends OpenFile {
 
 /** The answers of `read` hold until `close`. @throws SPOOL_IO, SPOOL_CORRUPT */
 export async function openVerified(dataDir: string, location: SpoolLocation): Promise<VerifiedReceived> {
-  const file = openReceived(dataDir, location);
-  if (file.size > SCRATCH_BYTES_MAX) {
-    const { size, read, close } = file;
-    return { size, read, close, contentDigest: await digestOf(dataDir, location) };
+  const { fd, head, range } = openRecord(dataDir, location);
+  if (range.bytes > SCRATCH_BYTES_MAX) {
+    const file = { size: range.bytes, read: reader(fd, range), close: () => closeSync(fd) };
+    try {
+      return { ...file, contentDigest: await digestOf(dataDir, location) };
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
-  const { head } = file;
-  const { size, read, close } = inMemory(file);
+  const { size, read, close } = await inMemory({ fd, range });
   const header = read(0, head.headerBytes);
   const data = read(head.headerBytes, head.dataBytes);
   const digest = createHash('sha256').update(data).digest('hex');
   const check = isBlockwise(head) ? crc32(data, crc32(header)) : digest;
   return { size, read, close, contentDigest: check === head.check ? digest : undefined };
+}
+
+/** What is large comes from the medium, since it was not written through the cache: this thread goes on meanwhile. */
+async function inMemory({ fd, range }: Pick<OpenRecord, 'fd' | 'range'>): Promise<OpenFile> {
+  const memory = borrowScratch(range.bytes);
+  try {
+    const space = memory.subarray(0, range.bytes);
+    const isSmall = range.bytes < READ_ASIDE_BYTES_MIN;
+    const bytes = isSmall ? readFullySync(fd, space, range.position) : await readFully(fd, space, range.position);
+    return { ...bytesSource(bytes), close: () => giveBackScratch(memory) };
+  } catch (error) {
+    throw diskError(error, 'read');
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**
