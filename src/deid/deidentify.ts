@@ -121,9 +121,14 @@ export function deidentify(source: ByteSource, sink: ByteSink, options: Deidenti
   const open = options.read ?? memory?.read(source) ?? readHeader(openPart10(source));
   const digest = options.digest === false ? undefined : new DigestSink(sink);
   const gathered = new GatheringSink(digest ?? sink);
-  const made = memory?.writeSibling(open, gathered, options) ?? writeWhole(open, gathered, options);
+  const made = memory?.writeSibling(open, gathered, options) ?? writeWhole(inFull(open, source), gathered, options);
   gathered.flush();
   return { ...made, digest: digest?.hex() ?? '' };
+}
+
+/** Of a sibling that is not written as one, what others are to learn from. */
+function inFull(open: ReadHeader, source: ByteSource): ReadHeader {
+  return open.dataSet.isLike ? readHeader(openPart10(source)) : open;
 }
 
 function writeWhole(open: ReadHeader, sink: ByteSink, options: DeidentifyOptions): Undigested {

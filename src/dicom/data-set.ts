@@ -108,6 +108,11 @@ export class DataSet {
     return dataSet;
   }
 
+  /** Made by `like`: what is the same has the offsets of the other's file. */
+  get isLike(): boolean {
+    return this.#model !== undefined;
+  }
+
   /**
    * `compute(this)`; computed once, and taken from the data set that this one is like where nothing differs that was asked
    * for then. `compute` depends on the data set alone, and is known by its identity: a function of a module.

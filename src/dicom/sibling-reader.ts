@@ -91,7 +91,7 @@ export class SiblingReader {
   /** Undefined where the file is not of the kind that has siblings. Keeps the bytes of the header. */
   static of(file: Part10File, options: SiblingOptions): SiblingReader | undefined {
     const { fileMeta, dataSet, encoding, transferSyntax, source } = file;
-    if (!encoding.littleEndian || transferSyntax.deflated) return undefined;
+    if (!encoding.littleEndian || transferSyntax.deflated || dataSet.isLike) return undefined;
     if (fileMeta.warnings.length > 0 || dataSet.warnings.length > 0) return undefined;
     const parts: Part[] = [];
     const metaEnd = addParts(parts, fileMeta, PREFIX_BYTES, true);

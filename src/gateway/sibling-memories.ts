@@ -27,8 +27,8 @@ export class SiblingMemories {
     const kept = known ?? { profile, key, memory: new SiblingMemory({ profile, key }) };
     this.#kept.unshift(kept);
     this.#kept.splice(MEMORIES_MAX);
-    this.#idle ??= setTimeout(() => this.forget(), IDLE_MS).unref();
-    this.#idle.refresh();
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.forget(), IDLE_MS).unref();
     return kept.memory;
   }
 

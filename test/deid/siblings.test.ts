@@ -389,6 +389,16 @@ describe('siblings are de-identified as alone', () => {
     }
   });
 
+  test('one that could not be written as a sibling is learned from rightly, although other lengths moved it', () => {
+    const memory = memoryOf(profile);
+    const dates = ['20230412101119.25', '20230413000001', '20230414101119.25', '20230415', '20230416000001'];
+    for (const date of [...dates, ...dates]) {
+      const bytes = slice(1, [0x0008002a, 'DT', date]); // nothing else differs
+      const alone = outcome(bytesSource(bytes), { profile, key: KEY });
+      assert.deepEqual(outcome(bytesSource(bytes), { profile, key: KEY, memory }), alone, date);
+    }
+  });
+
   test('a UID in the place of a class is mapped in the slice whose own it is', () => {
     const memory = memoryOf(profile);
     const referring = [0x00081140, [[[0x00081150, 'UI', '1.2.826.1.3.2']]]] as unknown as BuildElement;

@@ -203,6 +203,9 @@ describe('siblings', () => {
     assert.equal(SiblingReader.of(bare, OPTIONS), undefined, 'without preamble');
     assert.equal(of(file({ pixels: undefined, twice: [0x00080018, 'UI', '1.2'] })), undefined, 'out of order');
     assert.equal(of(file({ table: [0x00400275, 'SQ', [[[0x00400007, 'LT', 'x'.repeat(2000)]]]] })), undefined);
+    const first = sibling(buildPart10(file()), buildPart10(OTHER))?.file;
+    assert.ok(first !== undefined);
+    assert.equal(SiblingReader.of(first, OPTIONS), undefined, 'a sibling, whose offsets are not its own');
     const many = Array.from({ length: 70 }, (_, at): BuildElement => [0x00291101 + at, 'LT', 'x'.repeat(1000)]);
     const long = [...file({ pixels: undefined }), ...many].sort((a, b) => Number(a[0]) - Number(b[0]));
     assert.ok(buildPart10(long).length > SIBLING_HEADER_BYTES_MAX);
