@@ -53,6 +53,12 @@ export function openFile(path: string, flags: string | number): Promise<number> 
  */
 export const DIRECT: number = constants.O_DIRECT ?? 0;
 
+/**
+ * A write through such a descriptor ends when its bytes, and what is needed to read them, are on the medium. Linux only:
+ * elsewhere it may mean less than a flush does.
+ */
+export const SYNCHRONOUS: number = process.platform === 'linux' ? (constants.O_DSYNC ?? 0) : 0;
+
 /** Whether files in `folder` can be written directly; some file systems (overlays, network, memory) refuse it. */
 export function canWriteDirectly(folder: string, block: Uint8Array): boolean {
   if (DIRECT === 0) return false;

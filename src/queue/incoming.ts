@@ -171,14 +171,20 @@ export class SegmentIncoming implements IncomingInstance {
     // From here on the writer may begin the next record behind this one.
     segment.end = this.#start + bytes;
     this.#first?.set(encodeRecordHead({ ...counts, erased: false, check: this.#crc, metaCrc: crc32(this.#meta) }));
-    await this.#sealInOrder(segment);
-    await segment.flush();
+    const isAlone = segment.beginCommit();
+    try {
+      const isDurable = await this.#sealInOrder(segment, isAlone);
+      if (!isDurable) await segment.flush();
+    } finally {
+      segment.endCommit();
+    }
     this.#finish(true, bytes);
     const location = this.#deps.location(segment, this.#start);
     return { record: this.#record, location, bytes: headerBytes + dataBytes, digest: undefined };
   }
 
-  async #sealInOrder(segment: Segment): Promise<void> {
+  /** Answers whether the record is durable already. */
+  async #sealInOrder(segment: Segment, isAlone: boolean): Promise<boolean> {
     const before = segment.sealed;
     const own = Promise.withResolvers<void>();
     segment.sealed = own.promise;
@@ -191,13 +197,16 @@ export class SegmentIncoming implements IncomingInstance {
       // A write that is cut short leaves a record that ends behind its file: recovery takes that for no record.
       if (this.#fullAt === CHUNK_BYTES) {
         await before;
-        await segment.write([...first.map((chunk) => this.#trimmed(chunk)), ...rest], this.#start);
+        const whole = [...first.map((chunk) => this.#trimmed(chunk)), ...rest];
+        if (isAlone) return await segment.writeDurably(whole, this.#start);
+        await segment.write(whole, this.#start);
       } else {
         await both(
           segment.write(rest, this.#start + this.#fullAt),
           before.then(() => segment.write(first, this.#start)),
         );
       }
+      return false;
     } finally {
       own.resolve();
     }

@@ -31,7 +31,7 @@ import {
   walkSegment,
 } from './local-received.ts';
 import { PacedIncoming, pauseMsPerByte } from './paced.ts';
-import { SEGMENT_SUFFIX, Segment } from './segment.ts';
+import { SEGMENT_BYTES_MAX, SEGMENT_SUFFIX, Segment } from './segment.ts';
 import { type FreeBytes, freeBytesOf, SpaceGauge } from './space.ts';
 import type {
   IncomingInstance,
@@ -64,7 +64,6 @@ export interface LocalSpoolDeps {
   readonly random: Random;
 }
 
-const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
 const SPARSE_MS = 60_000;
 /** Longer than any reader holds on to a location that it was told. */
 const LEAVING_MS = 30_000;

@@ -3,18 +3,42 @@
  * moves when a record is complete in memory, `flush` makes everything before it durable, and one flush serves every
  * commit that waits at that moment (group commit). After a failed write or flush nothing is appended any more: a page
  * that could not be written may look clean afterwards, so only what was flushed before is trusted.
+ *
+ * A record that nothing else waits beside is written and flushed by one call (`O_DSYNC`), which saves the way to the
+ * thread pool and back. The file is as long from the beginning as its records may become, a hole behind them, so that
+ * such a write never changes the length: Linux before 6.7 could forget the new length of a direct write on ext4.
  */
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import type { LetheError } from '../core/errors.ts';
-import { closeFile, diskError, flushData, flushFolder, openFile, truncateFile, writeFully } from './disk.ts';
+import {
+  closeFile,
+  diskError,
+  flushData,
+  flushFolder,
+  openFile,
+  SYNCHRONOUS,
+  truncateFile,
+  writeFully,
+} from './disk.ts';
 
 export const SEGMENT_SUFFIX = '.seg';
+/** A segment that is longer takes no further instance, unless the spool is told otherwise. */
+export const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+
+interface Descriptors {
+  readonly plain: number;
+  /** Writes through this one are durable when they end; undefined: not here. */
+  readonly synchronous: number | undefined;
+}
 
 export class Segment {
   readonly name: string;
   readonly createdAtMs: number;
   readonly #fd: number;
+  readonly #synchronous: number | undefined;
+  /** Commits that have begun and not ended. */
+  #commits = 0;
   /** Where the next record starts. */
   end = 0;
   /** Why nothing more is appended; flushes of what was written before may still succeed. */
@@ -30,10 +54,11 @@ export class Segment {
   #running: Promise<void> | undefined;
   #waiting: Promise<void> | undefined;
 
-  private constructor(name: string, createdAtMs: number, fd: number) {
+  private constructor(name: string, createdAtMs: number, { plain, synchronous }: Descriptors) {
     this.name = name;
     this.createdAtMs = createdAtMs;
-    this.#fd = fd;
+    this.#fd = plain;
+    this.#synchronous = synchronous;
   }
 
   /**
@@ -42,21 +67,50 @@ export class Segment {
    */
   static async create(folder: string, name: string, createdAtMs: number, flags = 0): Promise<Segment> {
     const { O_CREAT, O_EXCL, O_WRONLY } = constants;
-    const fd = await openFile(join(folder, name + SEGMENT_SUFFIX), O_CREAT | O_EXCL | O_WRONLY | flags);
+    const path = join(folder, name + SEGMENT_SUFFIX);
+    const plain = await openFile(path, O_CREAT | O_EXCL | O_WRONLY | flags);
+    let synchronous: number | undefined;
     try {
+      if (flags !== 0) synchronous = await openSynchronous(path, plain, O_WRONLY | flags);
       await flushFolder(folder);
     } catch (error) {
-      await closeFile(fd);
+      await closeFile(plain);
+      if (synchronous !== undefined) await closeFile(synchronous);
       throw error;
     }
-    return new Segment(name, createdAtMs, fd);
+    return new Segment(name, createdAtMs, { plain, synchronous });
+  }
+
+  /**
+   * A commit begins; `endCommit` when it has ended. True: no other is under way, so that all before is durable or cut off
+   * and this one may write its record by `writeDurably`.
+   */
+  beginCommit(): boolean {
+    this.#commits++;
+    return this.#commits === 1;
+  }
+
+  endCommit(): void {
+    this.#commits--;
+  }
+
+  /** Writes a whole record; false: it is still to be flushed. @throws SPOOL_FULL, SPOOL_IO */
+  async writeDurably(buffers: readonly Uint8Array[], position: number): Promise<boolean> {
+    const bytes = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
+    const fd = position + bytes > SEGMENT_BYTES_MAX ? undefined : this.#synchronous;
+    await this.#write(fd ?? this.#fd, buffers, position);
+    return fd !== undefined;
   }
 
   /** @throws SPOOL_FULL, SPOOL_IO */
-  async write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+  write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    return this.#write(this.#fd, buffers, position);
+  }
+
+  async #write(fd: number, buffers: readonly Uint8Array[], position: number): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
     try {
-      await writeFully(this.#fd, buffers, position);
+      await writeFully(fd, buffers, position);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -88,22 +142,45 @@ export class Segment {
   cut(position: number): Promise<void> {
     this.end = Math.min(this.end, position);
     this.settled = this.settled
-      .then(() => truncateFile(this.#fd, this.end))
+      .then(() => this.#cutOff())
       .catch((error: unknown) => {
         this.#fail(error);
       });
     return this.settled;
   }
 
+  /** Behind the last record nothing is left but the hole. */
+  async #cutOff(): Promise<void> {
+    await truncateFile(this.#fd, this.end);
+    if (this.#synchronous !== undefined && this.end < SEGMENT_BYTES_MAX)
+      await truncateFile(this.#fd, SEGMENT_BYTES_MAX);
+  }
+
   async close(): Promise<void> {
     await this.settled;
     await this.#waiting?.catch(() => undefined);
     await this.#running?.catch(() => undefined);
+    if (this.#synchronous !== undefined) {
+      await closeFile(this.#synchronous);
+      // The hole behind the records; where it stays, the next start cuts it off.
+      if (this.end < SEGMENT_BYTES_MAX) await truncateFile(this.#fd, this.end).catch(() => undefined);
+    }
     await closeFile(this.#fd);
   }
 
   #fail(error: unknown): LetheError {
     this.failure ??= diskError(error, 'segment');
     return this.failure;
+  }
+}
+
+/** With the hole that it needs behind the records; undefined where there is no such thing (a file size quota, say). */
+async function openSynchronous(path: string, plain: number, flags: number): Promise<number | undefined> {
+  if (SYNCHRONOUS === 0) return undefined;
+  try {
+    await truncateFile(plain, SEGMENT_BYTES_MAX);
+    return await openFile(path, flags | SYNCHRONOUS);
+  } catch {
+    return undefined; // whatever it is: the records themselves will say so
   }
 }

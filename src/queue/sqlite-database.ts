@@ -9,6 +9,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { LetheError } from '../core/errors.ts';
+import { LogFlush } from './log-flush.ts';
 
 export type Row = Readonly<Record<string, string | number | bigint | null | Uint8Array>>;
 
@@ -37,11 +38,13 @@ export class SqliteDatabase {
   /** Since when (monotonic) another process has held the write lock; undefined while none does. */
   #busySinceMs: number | undefined;
   readonly #busyMs: number;
+  readonly #log: LogFlush;
 
   /** @throws STORE_UNAVAILABLE, STORE_SCHEMA_NEWER */
   constructor(path: string, options: { readonly migrations?: string; readonly busyMs?: number } = {}) {
     this.#database = attempt(() => new DatabaseSync(path));
     this.#busyMs = options.busyMs ?? BUSY_MS;
+    this.#log = new LogFlush(path);
     try {
       this.#database.exec(
         `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = ${BUSY_MS};`,
@@ -136,6 +139,7 @@ export class SqliteDatabase {
       const kept = this.#runAll(operations);
       this.#statement('COMMIT').run();
       for (const operation of kept) operation.done();
+      this.#log.wrote();
     } catch (error) {
       if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
       for (const operation of operations) operation.fail(storeError(error));
@@ -182,6 +186,7 @@ export class SqliteDatabase {
   /** Commits what waits, then closes. */
   async close(): Promise<void> {
     while (this.#waiting.length > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await this.#log.close();
     if (this.#database.isOpen) this.#database.close();
   }
 }

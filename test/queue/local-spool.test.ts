@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   closeSync,
+  cpSync,
+  mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -367,6 +369,7 @@ test('a record begins at a block, and what stands behind it in its last block is
   await store(writer, new Uint8Array(300_000).fill(0xaa));
   await store(writer, new Uint8Array(5).fill(0xbb));
   await writer.close();
+  await spool.close();
   const [segment = ''] = segments(dataDir);
   const bytes = readFileSync(join(dataDir, 'received', segment));
   assert.equal(bytes.length % 4096, 0);
@@ -432,4 +435,52 @@ test('many that stopped half-way do not keep another from being written', async 
   await writer.close();
   assert.deepEqual(contentOf(spool, spooled).subarray(132), Buffer.from(data));
   for (const one of stopped) await one.writer.close();
+});
+
+test('a segment that is open has room behind its records; when it is closed or found again nothing is behind them', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const kept = [await store(writer, bytesOf(70_000, 1)), await store(writer, bytesOf(2_500_000, 2))];
+  const [segment = ''] = segments(dataDir);
+  const path = join(dataDir, 'received', segment);
+  const copy = await openSpool(t);
+  mkdirSync(join(copy.dataDir, 'received'), { recursive: true });
+  cpSync(path, join(copy.dataDir, 'received', segment)); // as a killed process leaves it
+  await writer.close();
+  await spool.close();
+  assert.deepEqual(await found(copy.spool), kept);
+  const { size } = statSync(path);
+  assert.equal(size % 4096, 0);
+  assert.ok(size > 2_570_000 && size < 2_600_000, String(size));
+  assert.equal(statSync(join(copy.dataDir, 'received', segment)).size, size);
+});
+
+test('an instance given up leaves nothing, and the next one is as durable as any', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const first = await store(writer, bytesOf(70_000, 1));
+  const given = writer.begin(record(), bytesOf(132, 0));
+  if (!given.write(new Uint8Array(3_000_000).fill(0x5a))) await given.drained();
+  await given.abort();
+  const second = await store(writer, bytesOf(80_000, 2));
+  await writer.close();
+  await spool.close();
+  const [segment = ''] = segments(dataDir);
+  assert.equal(readFileSync(join(dataDir, 'received', segment)).includes(Buffer.alloc(64, 0x5a)), false);
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(await found(again.spool), [first, second]);
+});
+
+test('the record that ends behind what a segment has room for is whole as well', async (t) => {
+  const { spool, dataDir } = await openSpool(t);
+  const writer = spool.writer();
+  const large = await store(writer, bytesOf(64 * 1024 * 1024 - 100_000, 1));
+  const small = await store(writer, bytesOf(300_000, 2));
+  await writer.close();
+  await spool.close();
+  assert.equal(segments(dataDir).length, 1);
+  const again = await openSpool(t, { dataDir });
+  assert.deepEqual(await found(again.spool), [large, small]);
+  for (const { location } of [large, small])
+    assert.match((await again.spool.digestOf(location)) ?? '', /^[0-9a-f]{64}$/);
 });

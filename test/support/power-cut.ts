@@ -13,7 +13,14 @@ const CALLS =
   'openat,pwritev,pwrite64,writev,write,sendto,sendmsg,fdatasync,fsync,ftruncate,rename,renameat,renameat2,unlink,unlinkat,mkdir';
 
 type Step =
-  | { readonly kind: 'write'; readonly file: number; readonly at: number; readonly data: Buffer }
+  | {
+      readonly kind: 'write';
+      readonly file: number;
+      readonly at: number;
+      readonly data: Buffer;
+      /** Durable when it ended (O_DSYNC): these bytes and no others. */
+      readonly synchronous: boolean;
+    }
   | { readonly kind: 'truncate'; readonly file: number; readonly length: number }
   | { readonly kind: 'flush'; readonly file: number }
   | { readonly kind: 'flush folder'; readonly path: string }
@@ -52,6 +59,8 @@ export class Recording {
   readonly #names = new Map<string, number>();
   readonly #folders: string[] = [];
   readonly #flushedAt = new Map<Traced, number>();
+  /** Descriptors with their paths that were opened with O_DSYNC. */
+  readonly #synchronous = new Set<string>();
   readonly steps: Traced[] = [];
 
   /** `root`: the folder that was traced; `copy`: how it was at the beginning. */
@@ -104,7 +113,9 @@ export class Recording {
       case 'pwrite64': {
         const file = this.#fileOf(onFile);
         const at = Number(/, (\d+)$/.exec(args)?.[1]);
-        return file === undefined ? undefined : { kind: 'write', file, at, data: bytesIn(args).subarray(0, result) };
+        const synchronous = this.#synchronous.has(`${/^\d+/.exec(args)?.[0]} ${onFile}`);
+        const data = bytesIn(args).subarray(0, result);
+        return file === undefined ? undefined : { kind: 'write', file, at, data, synchronous };
       }
       case 'write':
       case 'writev':
@@ -121,6 +132,8 @@ export class Recording {
         return file === undefined ? { kind: 'flush folder', path: onFile } : { kind: 'flush', file };
       }
       case 'openat':
+        if (args.includes('O_DSYNC')) this.#synchronous.add(`${result} ${named[0]}`);
+        else this.#synchronous.delete(`${result} ${named[0]}`);
         return this.#open(named[0], args);
       case 'mkdir':
         return named[0] === undefined ? undefined : { kind: 'folder', path: named[0] };
@@ -208,8 +221,10 @@ export class Recording {
       }
     for (const step of this.steps) {
       const key = isNaming(step) ? `folder ${folderOf(nameOf(step))}` : 'file' in step ? `file ${step.file}` : '';
+      if (step.kind === 'write' && step.synchronous) this.#flushedAt.set(step, step.ended);
       const after = (flushes.get(key) ?? []).filter(({ began }) => began >= step.ended);
-      if (after.length > 0) this.#flushedAt.set(step, Math.min(...after.map(({ ended }) => ended)));
+      const ends = [...after.map(({ ended }) => ended), this.#flushedAt.get(step) ?? Number.POSITIVE_INFINITY];
+      if (after.length > 0) this.#flushedAt.set(step, Math.min(...ends));
     }
   }
 }
