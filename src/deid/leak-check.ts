@@ -34,6 +34,7 @@ const OVERLAP_BYTES = 1024;
 const PREAMBLE_BYTES = 128;
 const PIXEL_GROUP = 0x7fe0;
 const LEAKS_MAX = 100;
+const UIDS = /\d+(?:\.\d+){3,}/g;
 /** Values that cannot spell a name, and in which a number is not an identifier. */
 const NUMERIC: readonly Vr[] = ['DA', 'DS', 'DT', 'IS', 'TM', 'AS'];
 
@@ -80,7 +81,12 @@ function watched(identity: KnownIdentity): { needles: Needles; compared: Readonl
 /** Searches a payload: its text, and the file names and JSON keys in it. */
 export function leakCheckText(text: string, identity: KnownIdentity): Leak[] {
   for (const uid of uidsIn(text)) if (identity.uids.has(uid)) return [{ path: 'text' }];
-  return holdsIdentity(text, identity) ? [{ path: 'text' }] : [];
+  return holdsIdentity(withoutStandardUids(text), identity) ? [{ path: 'text' }] : [];
+}
+
+/** 1.2.840.10008.5.1.4.1.1.2 is of the Standard and names no patient, whose identifier may be 10008. */
+function withoutStandardUids(text: string): string {
+  return text.replace(UIDS, (uid) => (isStandardUid(uid) ? ' ' : uid));
 }
 
 interface Search {
@@ -175,7 +181,7 @@ function textHolds(text: string, needles: Needles): boolean {
 }
 
 function uidsIn(text: string): readonly string[] {
-  return text.match(/\d+(?:\.\d+){3,}/g) ?? [];
+  return text.match(UIDS) ?? [];
 }
 
 /** Bytes of no known kind, as text in the encodings that text comes in. */
