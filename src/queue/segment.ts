@@ -6,7 +6,7 @@
  *
  * A record that nothing else waits beside is written and flushed by one call (`O_DSYNC`), which saves the way to the
  * thread pool and back. The file is as long from the beginning as its records may become, a hole behind them, so that
- * such a write never changes the length: Linux before 6.7 could forget the new length of a direct write on ext4.
+ * such a write never changes the length, and nothing depends on when a file system makes a new length durable.
  */
 import { constants } from 'node:fs';
 import { join } from 'node:path';
