@@ -11,6 +11,7 @@ import type { Configuration, DestinationConfiguration } from '../config/schema.t
 import { type Clock, steadyClock, systemClock, systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { SCRATCH_BYTES_MAX } from '../core/scratch.ts';
 import { VERSION } from '../core/version.ts';
 import { envelopeKey } from '../deid/enveloped-data.ts';
 import { compileProfile } from '../deid/profile.ts';
@@ -57,8 +58,6 @@ export interface GatewayOptions {
   readonly logger: Logger;
 }
 
-/** Two such instances fit what a worker may hold; of a larger one no second is held beside it. */
-const SHARING_BYTES_MAX = 16 * 1024 * 1024;
 const WORKER_HEAP_MEGABYTES = 512; // outside of pixel buffers, which are not on the heap
 const RETENTION_POLL_MS = 2000;
 const HISTORY_POLL_MS = 10_000;
@@ -405,7 +404,7 @@ function openPool(
     crosswalkForm: configuration.deidentification.crosswalk?.form,
   };
   return new WorkerPool<ProcessJob, ProcessOutcome>({
-    isSmall: ({ bytes }) => bytes <= SHARING_BYTES_MAX,
+    isSmall: ({ bytes }) => bytes <= SCRATCH_BYTES_MAX, // what is in memory as a whole, two of them at a time
     size: rendering.workers ?? Math.max(1, availableParallelism() - 1),
     script: new URL(import.meta.url.endsWith('.ts') ? './process-worker.ts' : './process-worker.js', import.meta.url),
     workerData,
