@@ -12,6 +12,8 @@ export interface ByteSource {
    * for the answer.
    */
   read(position: number, length: number, into?: Uint8Array): Uint8Array;
+  /** All of it, where it is in memory: nobody changes it while the source is open. */
+  readonly bytes?: Uint8Array;
 }
 
 /**
@@ -34,6 +36,7 @@ export interface ByteSink {
 export function bytesSource(bytes: Uint8Array): ByteSource {
   return {
     size: bytes.length,
+    bytes,
     read: (position, length) => bytes.subarray(position, Math.min(bytes.length, position + length)),
   };
 }
@@ -45,6 +48,30 @@ export function rangeSource(source: ByteSource, start: number, size: number): By
     read: (position, length, into) =>
       source.read(start + position, Math.max(0, Math.min(length, size - position)), into),
   };
+}
+
+/** Sources one behind the other. What lies across a border is put together, in `into` or in memory of its own. */
+export function joinedSource(sources: readonly ByteSource[]): ByteSource {
+  const parts: { readonly start: number; readonly source: ByteSource }[] = [];
+  let size = 0;
+  for (const source of sources) {
+    parts.push({ start: size, source });
+    size += source.size;
+  }
+  const read: ByteSource['read'] = (position, length, into) => {
+    const end = Math.min(size, position + length);
+    const touched = parts.filter(({ start, source }) => start < end && position < start + source.size);
+    const [first] = touched;
+    if (first === undefined) return new Uint8Array();
+    if (touched.length === 1) return first.source.read(position - first.start, end - position, into);
+    const joined = into?.subarray(0, end - position) ?? new Uint8Array(end - position);
+    for (const { start, source } of touched) {
+      const from = Math.max(position, start);
+      joined.set(source.read(from - start, Math.min(end, start + source.size) - from), from - position);
+    }
+    return joined;
+  };
+  return { size, read };
 }
 
 /** Small writes are gathered into blocks, large ones pass by reference: a data set is a hundred writes of a few bytes. */

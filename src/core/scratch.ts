@@ -8,25 +8,33 @@ import { type ByteSource, bytesSource } from './bytes.ts';
 /** Up to this size an instance is held in memory as a whole; what is larger goes through files in pieces. */
 export const SCRATCH_BYTES_MAX = 16 * 1024 * 1024;
 
-const SMALLEST_BYTES = 1024 * 1024;
-/** One for what is read and one for what is written, and one that grew, of the largest; of small ones more. */
+const UNIT_BYTES = 1024 * 1024;
+/** For two instances at once, of the largest: what is read of each, and its picture, which is half as long. */
 const KEPT_BYTES_MAX = 3 * SCRATCH_BYTES_MAX;
 const KEPT_MAX = 16;
+/** What fits is not lent for much less: whoever asks for so much next would not find it. */
+const WASTE_MAX = 2;
 
+/** Those that were given back last are last. */
 const kept: Uint8Array[] = [];
 
 /** At least `bytes` long, `bytes <= SCRATCH_BYTES_MAX`. To be given back, or left to the garbage collector. */
 export function borrowScratch(bytes: number): Uint8Array {
-  const index = kept.findIndex((buffer) => buffer.length >= bytes);
-  const [buffer] = index < 0 ? [] : kept.splice(index, 1);
-  return buffer ?? new Uint8Array(scratchSize(bytes));
+  const size = scratchSize(bytes);
+  let best: Uint8Array | undefined;
+  for (const buffer of kept) {
+    const fits = buffer.length >= bytes && buffer.length <= WASTE_MAX * size;
+    if (fits && (best === undefined || buffer.length <= best.length)) best = buffer;
+  }
+  if (best === undefined) return new Uint8Array(size);
+  kept.splice(kept.indexOf(best), 1);
+  return best;
 }
 
-/** The borrower keeps no view of it. */
+/** The borrower keeps no view of it. Of what is kept those go first that nobody asked for longest. */
 export function giveBackScratch(buffer: Uint8Array): void {
   if (buffer.length > SCRATCH_BYTES_MAX) return;
   kept.push(buffer);
-  kept.sort((a, b) => a.length - b.length);
   while (kept.length > KEPT_MAX || keptBytes() > KEPT_BYTES_MAX) kept.shift();
 }
 
@@ -34,11 +42,9 @@ function keptBytes(): number {
   return kept.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** Powers of two, so that a buffer fits most of what comes after it. */
+/** Whole units, so that a buffer fits most of what comes after it and little of it lies idle. */
 function scratchSize(bytes: number): number {
-  let size = SMALLEST_BYTES;
-  while (size < bytes) size *= 2;
-  return size;
+  return Math.max(1, Math.ceil(bytes / UNIT_BYTES)) * UNIT_BYTES;
 }
 
 /**

@@ -259,8 +259,7 @@ async function makeObject(
       cleaned: work.cleaned,
       crosswalk: deps.crosswalk,
     });
-    if (work.cleaned.decision === 'redacted')
-      await lookAgain(readPart10(pack.source(object.file)), work.cleaned, work.given);
+    if (work.cleaned.decision === 'redacted') await lookAgain(readPart10(object.source()), work.cleaned, work.given);
     return object;
   } catch (error) {
     if (!isKept) pack.abort();

@@ -18,6 +18,7 @@ import { hasImage } from '../imaging/image-description.ts';
 import { renderFrames } from '../imaging/render.ts';
 import type { PreparedPack } from '../queue/local-prepared.ts';
 import type { Rendering } from './outputs.ts';
+import { keptObject, passingObject } from './passing-object.ts';
 
 export interface ObjectOptions {
   /** Names of its members in the pack begin with this. */
@@ -39,6 +40,8 @@ export interface WrittenObject {
   readonly file: string;
   /** Where it is: of an object that is not kept, a pack of its own that is never committed. */
   readonly pack: PreparedPack;
+  /** Its bytes, while the received ones are there. */
+  source(): ByteSource;
   readonly bytes: number;
   readonly isKept: boolean;
   readonly deidentified: Deidentification;
@@ -53,8 +56,8 @@ export function writeObject(
 ): WrittenObject {
   const { read, profile, key, studiesKey, memory, source, cleaned, crosswalk, prefix } = options;
   const name = `${prefix}instance.dcm`;
-  const file = pack.file(name);
-  const deidentified = deidentify(received, file, {
+  const object = isKept ? keptObject(pack, name) : passingObject(pack, name, received);
+  const deidentified = deidentify(received, object.sink, {
     read,
     profile,
     key,
@@ -65,11 +68,11 @@ export function writeObject(
     ...(crosswalk === undefined ? {} : { crosswalk }),
     ...(cleaned.replacements === undefined ? {} : { replacements: cleaned.replacements }),
   });
-  file.end();
-  const output = pack.source(name);
+  object.sink.end();
+  const output = object.source();
   verifyObject(output, deidentified, memory);
   const pixels = `${cleaned.decision}: ${cleaned.reason}`;
-  return { file: name, pack, bytes: output.size, isKept, deidentified, pixels };
+  return { file: name, pack, source: object.source, bytes: output.size, isKept, deidentified, pixels };
 }
 
 /** The identifiers of this instance are searched for in everything about to leave; one hit holds it. */
@@ -117,7 +120,7 @@ async function renderInto(
   options: ImagesOptions,
 ): Promise<PreparedImage[]> {
   const images: PreparedImage[] = [];
-  const part10 = readPart10(object.pack.source(object.file));
+  const part10 = readPart10(object.source());
   if (options.rendering === undefined || !hasImage(part10.dataSet)) return images;
   const { sopInstanceUid } = object.deidentified.pseudonyms;
   for await (const frame of renderFrames(part10, { ...options.rendering, onFrameStart: options.onProgress })) {

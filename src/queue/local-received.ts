@@ -93,12 +93,13 @@ export async function openVerified(dataDir: string, location: SpoolLocation): Pr
       throw error;
     }
   }
-  const { size, read, close } = await inMemory({ fd, range });
+  const { close, ...source } = await inMemory({ fd, range });
+  const { read } = source;
   const header = read(0, head.headerBytes);
   const data = read(head.headerBytes, head.dataBytes);
   const digest = createHash('sha256').update(data).digest('hex');
   const check = isBlockwise(head) ? crc32(data, crc32(header)) : digest;
-  return { size, read, close, contentDigest: check === head.check ? digest : undefined };
+  return { ...source, close, contentDigest: check === head.check ? digest : undefined };
 }
 
 /** What is large comes from the medium, since it was not written through the cache: this thread goes on meanwhile. */

@@ -155,6 +155,31 @@ test('where every destination takes images only, the object is verified, rendere
   assert.equal(files.filter((entry) => entry.isFile()).length, 1, 'one pack, and nothing beside it');
 });
 
+test('an object that is not kept is rendered from the same pixels as one that is, also where some were changed', async (t) => {
+  const side = 700;
+  const bytes = Buffer.from(ct('1', 1, side));
+  const pixels = bytes.subarray(-side * side * 2);
+  for (let at = 0; at < pixels.length; at += 2) pixels.writeUInt16LE((at * 5) & 0xfff, at);
+  const clean = Buffer.from(bytes);
+  for (let at = 300_000; at < 300_400; at += 2) pixels.writeUInt16LE(0xf000 | pixels.readUInt16LE(at), at);
+  const image = async (of: Uint8Array, wantsObject: boolean) => {
+    const { run, area } = harness(t, of, [taker('cloud', { wantsObject })]);
+    const outcome = await run();
+    assert.ok(outcome.kind === 'prepared');
+    const file = area.open(outcome.output.location, 'frame-1.jpg');
+    const found = Buffer.from(file.read(0, file.size));
+    file.close();
+    return found.toString('base64');
+  };
+  const expected = await image(clean, true);
+  for (const [of, wantsObject] of [
+    [bytes, true],
+    [bytes, false],
+    [clean, false],
+  ] as const)
+    assert.ok((await image(of, wantsObject)) === expected);
+});
+
 test('a destination that wants the object gets it beside one of the same profile that does not', async (t) => {
   const { run, file } = harness(t, ct(), [
     taker('cloud', { wantsObject: false }),
