@@ -76,7 +76,7 @@ const port = parentPort;
 if (port !== null) {
   const onProgress = progressTo(port);
   const data = workerData as ProcessWorkerData;
-  const area = new LocalPreparedArea(data.dataDir);
+  const area = new LocalPreparedArea(data.dataDir, { bundled: true });
   const memories = new SiblingMemories();
   const options = {
     profileOf: profiles(data),

@@ -1,5 +1,6 @@
 /**
- * The prepared area on a local disk: what may leave. One file an instance and attempt: the members' bytes one after the
+ * The prepared area on a local disk: what may leave. One pack an instance and attempt, in a file of its own or, where it is
+ * small and a worker writes it, in one with others (`prepared-bundle.ts`): the members' bytes one after the
  * other, then an index, then a fixed tail
  *
  *   members ... | index: JSON [{ name, position, bytes, crc }] | u32 index length | u32 CRC-32 of the index | "LPRP"
@@ -32,6 +33,18 @@ import { LetheError } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifier.ts';
 import { borrowScratch, giveBackScratch, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
 import { diskError, FILE_MODE, flushFolderSync, isMissing, makeFolder, readFullySync } from './disk.ts';
+import {
+  BUNDLE_SUFFIX,
+  BUNDLED_BYTES_MAX,
+  BundleWriter,
+  bundledIn,
+  bundledLocation,
+  isBundled,
+  markBundledErased,
+  parseBundledLocation,
+  readBundled,
+  thinBundle,
+} from './prepared-bundle.ts';
 import type { PreparedLocation, PreparedWriter } from './spool.ts';
 
 const FOLDER = 'prepared';
@@ -68,9 +81,12 @@ export type OpenFile = ByteSource & { close(): void };
 
 export class LocalPreparedArea {
   readonly #root: string;
+  readonly #bundles: BundleWriter | undefined;
 
-  constructor(dataDir: string) {
+  /** `bundled`: small packs that are committed here within a second share a file. */
+  constructor(dataDir: string, { bundled = false }: { readonly bundled?: boolean } = {}) {
     this.#root = join(dataDir, FOLDER);
+    this.#bundles = bundled ? new BundleWriter(this.#root) : undefined;
   }
 
   /** @throws SPOOL_IO, SPOOL_FULL */
@@ -81,16 +97,19 @@ export class LocalPreparedArea {
       makeFolder(folder);
       flushFolderSync(this.#root);
     }
-    return new PreparedPack(folder, `${shard}/${id}-${attempt}`);
+    const location = `${shard}/${id}-${attempt}`;
+    const bundles = this.#bundles;
+    return new PreparedPack(folder, location, bundles && ((pack) => bundles.append(id, location, pack)));
   }
 
   /** One member, by its name, whole. The caller closes. @throws SPOOL_IO; SPOOL_CORRUPT where it is not what was written */
   open(location: PreparedLocation, name: string): OpenFile {
+    const bundled = parseBundledLocation(location);
+    if (bundled !== undefined) return bundledSource(readBundled(this.#root, bundled), name);
     const path = this.#path(location);
     const fd = attempt('open', () => openSync(path, 'r'));
     try {
-      const member = readIndex(fd).find((one) => one.name === name);
-      if (member === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'member' });
+      const member = memberOf(readIndex(fd), name);
       return member.crc === undefined ? memberSource(fd, member) : checkedSource(fd, member, member.crc);
     } catch (error) {
       closeSync(fd);
@@ -98,9 +117,17 @@ export class LocalPreparedArea {
     }
   }
 
-  /** Idempotent. @throws SPOOL_IO */
-  erase(location: PreparedLocation): void {
-    attempt('unlink', () => rmSync(this.#path(location), { force: true }));
+  /** Idempotent. Answers the file that keeps its bytes until `thin`, where it shares one. @throws SPOOL_IO */
+  erase(location: PreparedLocation): string | undefined {
+    const bundled = parseBundledLocation(location);
+    if (bundled === undefined) attempt('unlink', () => rmSync(this.#path(location), { force: true }));
+    else markBundledErased(this.#root, bundled);
+    return bundled?.name;
+  }
+
+  /** Has the bytes of erased packs go from a file of several, a good second after the first of them was erased. @throws SPOOL_IO */
+  thin(file: string): void {
+    thinBundle(this.#root, file);
   }
 
   /** Removes what a crash left unfinished; answers how many. */
@@ -115,18 +142,27 @@ export class LocalPreparedArea {
     return removed;
   }
 
-  /** Every sealed pack with the instance it is of, for reconciliation. */
+  /** Every sealed pack with the instance it is of, for reconciliation at a start: nobody may write meanwhile. */
   *sealed(): Generator<{ location: PreparedLocation; id: InstanceId }> {
     if (!existsSync(this.#root)) return;
     for (const name of readdirSync(this.#root, { recursive: true, encoding: 'utf8' })) {
       const location = name.split(sep).join('/');
+      if (location.endsWith(BUNDLE_SUFFIX)) yield* this.#sealedIn(location);
       if (!LOCATION.test(location)) continue;
       yield { location: location as PreparedLocation, id: location.slice(ID.from, ID.to) };
     }
   }
 
+  *#sealedIn(file: string): Generator<{ location: PreparedLocation; id: InstanceId }> {
+    this.thin(file);
+    for (const place of bundledIn(this.#root, file))
+      yield { location: bundledLocation(place) as PreparedLocation, id: place.id };
+  }
+
   /** Whether the file is there and whole, for reconciliation. */
   exists(location: PreparedLocation): boolean {
+    const bundled = parseBundledLocation(location);
+    if (bundled !== undefined) return isBundled(this.#root, bundled);
     try {
       return statSync(this.#path(location)).size >= TAIL_BYTES;
     } catch (error) {
@@ -145,6 +181,7 @@ export class PreparedPack implements PreparedWriter {
   readonly #folder: string;
   readonly #location: string;
   readonly #path: string;
+  readonly #bundle: ((pack: Uint8Array) => string) | undefined;
   readonly #members: Member[] = [];
   /** What was written and is not on disk yet; most instances stay here whole until the commit. */
   #memory = borrowScratch(0);
@@ -156,7 +193,9 @@ export class PreparedPack implements PreparedWriter {
   #start = -1;
   #ended = false;
 
-  constructor(folder: string, location: string) {
+  /** `bundle`: puts a small pack into a file with others, and answers its location. */
+  constructor(folder: string, location: string, bundle?: (pack: Uint8Array) => string) {
+    this.#bundle = bundle;
     this.#folder = folder;
     this.#location = location;
     this.#path = join(folder, location.slice(location.indexOf('/') + 1));
@@ -207,11 +246,14 @@ export class PreparedPack implements PreparedWriter {
   commit(): PreparedLocation {
     const isFlushed = this.#fd !== undefined;
     this.#writeIndex(isFlushed ? this.#members : this.#members.map((member) => this.#withCrc(member)));
+    let location = this.#location;
     if (isFlushed || this.#fd !== undefined) this.#flush();
+    else if (this.#bundle !== undefined && this.#position <= BUNDLED_BYTES_MAX)
+      location = this.#bundle(this.#memory.subarray(0, this.#position));
     else this.#writeWhole();
     this.#end();
-    // The brand is given here and nowhere else: this file was written by the process that de-identified.
-    return this.#location as PreparedLocation;
+    // The brand is given here and nowhere else: this was written by the process that de-identified.
+    return location as PreparedLocation;
   }
 
   #withCrc(member: Member): Member {
@@ -315,18 +357,40 @@ function readIndex(fd: number): readonly Member[] {
   const size = attempt('stat', () => fstatSync(fd).size);
   const space = Buffer.allocUnsafe(Math.min(END_BYTES, size));
   const end = attempt('read', () => Buffer.from(readFullySync(fd, space, size - space.length)));
+  return parseIndex(end, size, (length) =>
+    attempt('read', () => readFullySync(fd, Buffer.alloc(length), size - TAIL_BYTES - length)),
+  );
+}
+
+/** From the end of a pack of `size` bytes; `read` answers an index that is longer than what is there of it. */
+function parseIndex(end: Buffer, size: number, read: (length: number) => Uint8Array): readonly Member[] {
   const tail = end.subarray(-TAIL_BYTES);
   if (tail.length < TAIL_BYTES || tail.toString('latin1', 8) !== MAGIC)
     throw new LetheError('SPOOL_CORRUPT', { what: 'tail' });
   const length = tail.readUInt32LE(0);
   if (length > INDEX_BYTES_MAX || length + TAIL_BYTES > size)
     throw new LetheError('SPOOL_CORRUPT', { what: 'index length' });
-  const index =
-    length + TAIL_BYTES <= end.length
-      ? end.subarray(end.length - TAIL_BYTES - length, end.length - TAIL_BYTES)
-      : attempt('read', () => readFullySync(fd, Buffer.alloc(length), size - TAIL_BYTES - length));
+  const isThere = length + TAIL_BYTES <= end.length;
+  const index = isThere ? end.subarray(end.length - TAIL_BYTES - length, end.length - TAIL_BYTES) : read(length);
   if (crc32(index) !== tail.readUInt32LE(4)) throw new LetheError('SPOOL_CORRUPT', { what: 'index' });
   return JSON.parse(Buffer.from(index).toString('utf8')) as Member[];
+}
+
+function memberOf(index: readonly Member[], name: string): Member {
+  const member = index.find((one) => one.name === name);
+  if (member === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'member' });
+  return member;
+}
+
+/** Of a pack that was read whole. */
+function bundledSource(pack: Buffer, name: string): OpenFile {
+  const { position, bytes, crc } = memberOf(
+    parseIndex(pack, pack.length, () => pack),
+    name,
+  );
+  const member = pack.subarray(position, position + bytes);
+  if (member.length < bytes || crc32(member) !== crc) throw new LetheError('SPOOL_CORRUPT', { what: 'prepared bytes' });
+  return { ...bytesSource(member), close: () => undefined };
 }
 
 /** Compares before anything is answered: whoever opened it may send what it reads. */

@@ -1,6 +1,6 @@
 /**
  * The spool on a local disk. The received area is a set of append-only segments that are their own journal (record.ts);
- * a record on disk is a committed instance. The prepared area is one file an instance (local-prepared.ts).
+ * a record on disk is a committed instance. The prepared area is a pack an instance (local-prepared.ts).
  *
  * A segment belongs to one writer at a time (an association, a request); when the writer closes, the next one continues
  * it, so that a thousand short associations do not make a thousand files. A segment that is full is closed; when its
@@ -87,6 +87,8 @@ export class LocalSpool implements Spool {
   /** Positions of those that are erased in segments that are still there. */
   readonly #erased = new Map<string, Set<number>>();
   readonly #sparse = new Sparse();
+  /** Files of several packs that hold erased ones. */
+  readonly #sparsePacks = new Sparse();
   /** Who writes a segment. */
   readonly #holders = new Map<string, SegmentWriter>();
   /** Segments whose live instances were copied elsewhere, and since when. */
@@ -231,6 +233,16 @@ export class LocalSpool implements Spool {
       if (nowMs - sinceMs >= (this.#options.leavingMs ?? LEAVING_MS)) await this.#leave(segment);
     for (const segment of this.#sparse.since(nowMs - (this.#options.sparseMs ?? SPARSE_MS)))
       await this.#compact(segment, moved);
+    this.#thinPacks(nowMs - (this.#options.leavingMs ?? LEAVING_MS));
+  }
+
+  /** Long after a worker has added the last one to them. */
+  #thinPacks(beforeMs: number): void {
+    for (const file of this.#sparsePacks.since(beforeMs)) {
+      this.#preparedArea.thin(file);
+      this.#sparsePacks.forget(file);
+      this.#gauge.invalidate();
+    }
   }
 
   async #compact(segment: string, moved: (moves: readonly Relocation[]) => Promise<boolean>): Promise<void> {
@@ -285,7 +297,8 @@ export class LocalSpool implements Spool {
   }
 
   async erasePrepared(location: PreparedLocation): Promise<void> {
-    this.#preparedArea.erase(location);
+    const file = this.#preparedArea.erase(location);
+    if (file !== undefined) this.#sparsePacks.note(file, this.#deps.clock.monotonicMs());
     this.#gauge.invalidate();
   }
 
