@@ -90,6 +90,7 @@ const NEXT: Readonly<Record<string, string>> = {
   ambiguous: 'repeated where that is safe, else held',
   reject: 'refused to whoever offered it',
   hold: 'held for a person',
+  warn: 'said; the work goes on',
   bug: 'ours to mend; report it',
 };
 

@@ -6,10 +6,10 @@ import { dirname } from 'node:path';
 import { type LoadedConfiguration, loadConfiguration, sizeBytes } from '../config/load.ts';
 import { hashPassword } from '../console/auth.ts';
 import { systemClock } from '../core/clock.ts';
-import { ERRORS, toLetheError } from '../core/errors.ts';
+import { ERRORS, type ErrorCode, toLetheError } from '../core/errors.ts';
 import { destinationOf } from '../gateway/destinations.ts';
 import { compileRules } from '../gateway/inspect.ts';
-import { defaultKeyPath, readKeyFile } from '../gateway/keys.ts';
+import { defaultKeyPath, readKeyFile, studiesKeyPath } from '../gateway/keys.ts';
 import { profilesOf } from '../gateway/profile-text.ts';
 import { readProfile } from '../gateway/read-profile.ts';
 import { rulesOf } from '../gateway/rules.ts';
@@ -25,6 +25,7 @@ import {
   textOption,
   UsageError,
 } from './command.ts';
+import { storePath } from './offline.ts';
 import { bytesText } from './table.ts';
 
 export const command: Command = {
@@ -67,7 +68,7 @@ async function run(invocation: Invocation): Promise<number> {
   if (loaded !== undefined) {
     add({ level: 'ok', what: 'configuration', message: loaded.path ?? 'defaults (no lethe.yaml)' });
     checkFolder(loaded, add);
-    checkKey(loaded, add);
+    checkKeys(loaded, add);
     for (const name of profilesOf(loaded.configuration))
       attempt(add, 'profile', () => readProfile(name, loaded.baseDir));
     attempt(add, 'rules', () => compileRules(rulesOf(loaded.configuration), loaded.placeOf));
@@ -119,17 +120,28 @@ function checkFolder({ configuration }: LoadedConfiguration, add: Add): void {
   });
 }
 
-function checkKey({ configuration }: LoadedConfiguration, add: Add): void {
-  const path = configuration.deidentification.key?.file ?? defaultKeyPath(configuration.dataDir);
-  if (!existsSync(path)) {
+function checkKeys({ configuration }: LoadedConfiguration, add: Add): void {
+  const { dataDir, deidentification } = configuration;
+  // Every start leaves a database and both keys.
+  const hasRun = existsSync(storePath(dataDir));
+  const path = deidentification.key?.file ?? defaultKeyPath(dataDir);
+  if (existsSync(path)) {
+    if (attempt(add, 'key', () => readKeyFile(path)) !== undefined) add({ level: 'ok', what: 'key', message: path });
+  } else if (hasRun) add({ level: 'error', what: 'key', message: missing(path, 'DEID_KEY_MISSING') });
+  else
     add({
       level: 'warning',
       what: 'key',
       message: `${path} does not exist yet; the first start makes it. Back it up.`,
     });
-    return;
-  }
-  if (attempt(add, 'key', () => readKeyFile(path)) !== undefined) add({ level: 'ok', what: 'key', message: path });
+  const studies = studiesKeyPath(dataDir);
+  if (existsSync(studies)) attempt(add, 'key of studies', () => readKeyFile(studies));
+  else if (hasRun)
+    add({ level: 'warning', what: 'key of studies', message: missing(studies, 'DEID_STUDIES_KEY_MISSING') });
+}
+
+function missing(path: string, code: ErrorCode): string {
+  return `${path} is missing although a gateway ran with this data folder. ${code}: ${ERRORS[code].message}`;
 }
 
 function checkDicom(loaded: LoadedConfiguration, env: Invocation['env'], add: Add): void {

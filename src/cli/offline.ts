@@ -7,6 +7,10 @@ import { LetheError } from '../core/errors.ts';
 import { SqliteStore } from '../queue/sqlite-store.ts';
 import { type Invocation, textOption } from './command.ts';
 
+export function storePath(dataDir: string): string {
+  return join(dataDir, 'lethe.db');
+}
+
 /** @throws CONFIG_*, STORE_UNAVAILABLE where there is no store yet */
 export async function withStore<Result>(
   invocation: Invocation,
@@ -17,7 +21,7 @@ export async function withStore<Result>(
     cwd: invocation.cwd,
     env: invocation.env,
   });
-  const path = join(configuration.dataDir, 'lethe.db');
+  const path = storePath(configuration.dataDir);
   if (!existsSync(path))
     throw new LetheError('STORE_UNAVAILABLE', { path, problem: 'no gateway has run with this data folder yet' });
   const store = new SqliteStore(path, systemClock);

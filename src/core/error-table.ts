@@ -11,9 +11,10 @@ export type Blame = 'peer' | 'operator' | 'destination' | 'us';
 
 /**
  * What to do next. `retry`: the same may succeed later. `ambiguous`: it may have happened; repeat only where that is
- * safe. `reject`: refuse it to whoever offered it. `hold`: a person must look. `bug`: an invariant of ours broke.
+ * safe. `reject`: refuse it to whoever offered it. `hold`: a person must look. `warn`: a person should know, the work goes
+ * on. `bug`: an invariant of ours broke.
  */
-export type Disposition = 'retry' | 'ambiguous' | 'reject' | 'hold' | 'bug';
+export type Disposition = 'retry' | 'ambiguous' | 'reject' | 'hold' | 'warn' | 'bug';
 
 export interface ErrorRow {
   readonly blame: Blame;
@@ -282,6 +283,12 @@ export const ERRORS = {
     blame: 'operator',
     disposition: 'reject',
     message: 'The pseudonym key is missing although data made with it exist; restore the key from your backup.',
+  },
+  DEID_STUDIES_KEY_MISSING: {
+    blame: 'operator',
+    disposition: 'warn',
+    message:
+      'The key of the record which patient a study belongs to was missing; the record began anew. Restore keys/studies.key from your backup.',
   },
   DEID_KEY_INVALID: {
     blame: 'operator',

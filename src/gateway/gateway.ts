@@ -31,7 +31,7 @@ import { FlowObserver } from './flow-observer.ts';
 import { FolderSource } from './folder-source.ts';
 import { History, type HistoryDeps } from './history.ts';
 import { compileRules } from './inspect.ts';
-import { defaultKeyPath, loadOrMakeKey, studiesKeyPath } from './keys.ts';
+import { defaultKeyPath, loadOrMakeKey, loadOrMakeStudiesKey } from './keys.ts';
 import { listenerEvents } from './listener-events.ts';
 import { lookInto } from './look.ts';
 import { Metrics } from './metrics.ts';
@@ -193,7 +193,7 @@ async function openParts(options: GatewayOptions): Promise<Parts> {
   );
   const schedule = steadyClock(systemClock);
   const store = new SqliteStore(join(dataDir, 'lethe.db'), systemClock, schedule);
-  const keys = openKeys(options, await holdsData(store));
+  const keys = await openKeys(options, store);
   await flushFolder(dataDir); // the names of the database and of the key's folder
   const profile = profileText(configuration.deidentification.profile, options.loaded.baseDir);
   const pool = openPool(options, {
@@ -326,13 +326,17 @@ async function holdsData(store: SqliteStore): Promise<boolean> {
   return received + prepared + held + discarded > 0;
 }
 
-function openKeys({ loaded }: GatewayOptions, dataExist: boolean): { key: Uint8Array; studiesKey: Uint8Array } {
+async function openKeys(
+  { loaded, logger }: GatewayOptions,
+  store: SqliteStore,
+): Promise<{ key: Uint8Array; studiesKey: Uint8Array }> {
   const { dataDir, deidentification } = loaded.configuration;
-  const open = (path: string, dataExist: boolean) => loadOrMakeKey({ path, dataExist, random: systemRandom }).key;
-  return {
-    key: open(deidentification.key?.file ?? defaultKeyPath(dataDir), dataExist),
-    studiesKey: open(studiesKeyPath(dataDir), false),
-  };
+  const dataExist = await holdsData(store);
+  const path = deidentification.key?.file ?? defaultKeyPath(dataDir);
+  const { key } = loadOrMakeKey({ path, dataExist, random: systemRandom });
+  const studies = loadOrMakeStudiesKey({ dataDir, dataExist }, { random: systemRandom, logger });
+  if (studies.anew) await store.note('studies.anew', 'DEID_STUDIES_KEY_MISSING');
+  return { key, studiesKey: studies.key };
 }
 
 function generationOf({ deidentification }: Configuration): number {

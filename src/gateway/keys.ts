@@ -10,13 +10,14 @@ import { join } from 'node:path';
 import { modeOfExposedFile, writePrivateFile } from '../audit/private-file.ts';
 import type { Random } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
+import type { Logger } from '../core/log.ts';
 
 export const KEY_BYTES = 32;
 export const DEFAULT_CUSTOMER = 'default';
 
 /**
  * Of the record which patient a study belongs to: it never leaves the site and is not rotated with the pseudonyms, or a
- * study of before could come back under another patient. Lost, the record begins anew.
+ * study of before could come back under another patient.
  */
 export function studiesKeyPath(dataDir: string): string {
   return join(dataDir, 'keys', 'studies.key');
@@ -40,6 +41,21 @@ export function loadOrMakeKey(options: KeyFileOptions): { key: Uint8Array; made:
   const key = options.random.bytes(KEY_BYTES);
   writePrivateFile(options.path, `${Buffer.from(key).toString('hex')}\n`);
   return { key, made: true };
+}
+
+/**
+ * The key of the record of studies. Lost, it is made anew and the record begins again, said aloud: no output depends on
+ * it, so that a refused start would keep what the PACS sends waiting and save nothing that the backup does not save.
+ * `anew`: studies of before may come under another patient unnoticed. @throws DEID_KEY_INVALID
+ */
+export function loadOrMakeStudiesKey(
+  { dataDir, dataExist }: { readonly dataDir: string; readonly dataExist: boolean },
+  deps: { readonly random: Random; readonly logger: Logger },
+): { key: Uint8Array; anew: boolean } {
+  const { key, made } = loadOrMakeKey({ path: studiesKeyPath(dataDir), dataExist: false, random: deps.random });
+  const anew = made && dataExist;
+  if (anew) deps.logger.log('warn', 'gateway.warning', { what: 'record of studies', code: 'DEID_STUDIES_KEY_MISSING' });
+  return { key, anew };
 }
 
 /** @throws DEID_KEY_MISSING, DEID_KEY_INVALID */

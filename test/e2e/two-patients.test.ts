@@ -5,6 +5,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
+import { systemClock } from '../../src/core/clock.ts';
+import { studiesKeyPath } from '../../src/gateway/keys.ts';
+import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { buildPart10 } from '../build/data-set.ts';
 import { everythingUnder, type Rig, startRig } from '../support/gateway-process.ts';
 
@@ -111,4 +114,26 @@ test("the study stays its patient's when the pseudonyms are rotated, by generati
   assert.deepEqual(await heldCodes(rig, 3), [TWO, TWO], 'another key');
   await post(rig, instance(ALICE, 4));
   assert.equal((await heldCodes(rig, 4)).length, 2, 'whose study it is passes, under new pseudonyms');
+});
+
+test('without its key the record of studies begins anew, and log and audit say so', async (t) => {
+  const rig = await startRig(t);
+  await post(rig, instance(ALICE, 1));
+  assert.deepEqual(await heldCodes(rig, 1), []);
+  assert.ok(!rig.log().includes('DEID_STUDIES_KEY_MISSING'));
+
+  await rig.kill('SIGTERM');
+  rmSync(studiesKeyPath(rig.dataDir));
+  await rig.start();
+  assert.match(rig.log(), /gateway\.warning.*DEID_STUDIES_KEY_MISSING/);
+  await post(rig, instance(ALICE, 2));
+  await post(rig, instance(BOB, 3));
+  assert.deepEqual(await heldCodes(rig, 3), [TWO], 'from now on it is kept again');
+
+  await rig.kill('SIGTERM');
+  const store = new SqliteStore(join(rig.dataDir, 'lethe.db'), systemClock);
+  const events: string[] = [];
+  for await (const { event } of store.auditEntries(0)) events.push(event);
+  await store.close();
+  assert.equal(events.filter((event) => event === 'studies.anew').length, 1);
 });
