@@ -48,6 +48,10 @@ const PURE = /^src\/(dicom|deid|imaging)\//;
 const IMPURE_MODULES =
   /^node:(fs|fs\/promises|net|tls|http|https|http2|dgram|child_process|worker_threads|timers|timers\/promises)$/;
 
+function isPure(file: string): boolean {
+  return PURE.test(file) || /^src\/dimse\/(pdu|upper-layer|command)/.test(file);
+}
+
 const LINES_MAX = 500;
 /** Nothing but rows: as long as what they list. */
 const PURE_TABLES: ReadonlySet<string> = new Set(['src/core/error-table.ts']);
@@ -105,6 +109,11 @@ test('the console imports only the admin face of the gateway', () => {
 });
 
 test('there are no import cycles among values', () => {
+  assert.deepEqual(cycleIn(valueImports()), undefined);
+});
+
+/** Which file takes values from which. */
+function valueImports(): Map<string, string[]> {
   const edges = new Map<string, string[]>();
   for (const file of sources) {
     const targets = importsOf(read(file)).filter(({ specifier, typeOnly }) => specifier.startsWith('.') && !typeOnly);
@@ -113,8 +122,8 @@ test('there are no import cycles among values', () => {
       targets.map(({ specifier }) => normalize(join(dirname(file), specifier))),
     );
   }
-  assert.deepEqual(cycleIn(edges), undefined);
-});
+  return edges;
+}
 
 function cycleIn(edges: ReadonlyMap<string, readonly string[]>): string[] | undefined {
   const done = new Set<string>();
@@ -137,7 +146,7 @@ function cycleIn(edges: ReadonlyMap<string, readonly string[]>): string[] | unde
 
 test('pure floors touch no clock, chance, file or socket', () => {
   const faults: string[] = [];
-  for (const file of sources.filter((name) => PURE.test(name) || /^src\/dimse\/(pdu|upper-layer|command)/.test(name))) {
+  for (const file of sources.filter(isPure)) {
     const text = read(file);
     for (const { specifier } of importsOf(text))
       if (IMPURE_MODULES.test(specifier)) faults.push(`${file} imports ${specifier}`);
@@ -149,6 +158,24 @@ test('pure floors touch no clock, chance, file or socket', () => {
   }
   assert.deepEqual(faults, []);
 });
+
+test('pure floors touch none by way of another file either', () => {
+  const edges = valueImports();
+  const touches = (file: string): boolean =>
+    importsOf(read(file)).some(({ specifier, typeOnly }) => !typeOnly && IMPURE_MODULES.test(specifier));
+  const faults = sources.filter(isPure).flatMap((file) =>
+    reachable(file, edges)
+      .filter(touches)
+      .map((other) => `${file} reaches ${other}`),
+  );
+  assert.deepEqual(faults, []);
+});
+
+function reachable(from: string, edges: ReadonlyMap<string, readonly string[]>): string[] {
+  const found = new Set<string>([from]);
+  for (const file of found) for (const next of edges.get(file) ?? []) found.add(next);
+  return [...found];
+}
 
 test('no file is a mansion (pure tables and generated files exempt)', () => {
   const long = sources

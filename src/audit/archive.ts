@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { AuditEntry } from '../core/chain.ts';
-import { flushFolder, writePrivateFile } from './private-file.ts';
+import { flushFolder, writePrivateFile } from '../core/private-file.ts';
 
 export type ArchivedEntry = AuditEntry & { readonly hash: string };
 

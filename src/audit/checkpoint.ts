@@ -9,7 +9,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LetheError } from '../core/errors.ts';
-import { appendToPrivateFile, modeOfExposedFile, writePrivateFile } from './private-file.ts';
+import { appendToPrivateFile, modeOfExposedFile, writePrivateFile } from '../core/private-file.ts';
 
 export interface Checkpoint {
   /** Of the last entry it covers. */

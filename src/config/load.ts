@@ -6,12 +6,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { Compile } from 'typebox/compile';
+import { readTextFile } from '../core/bounded-file.ts';
 import { LetheError } from '../core/errors.ts';
 import { nearestName } from '../core/nearest.ts';
 import { type SchemaError, type SchemaNode, WrittenDocument } from '../core/written-document.ts';
 import { Destination } from './destination-schema.ts';
 import { type Configuration, ConfigurationSchema, type SecretReference } from './schema.ts';
-import { readTextFile } from './text-file.ts';
 
 export interface LoadedConfiguration {
   readonly configuration: Configuration;

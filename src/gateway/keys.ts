@@ -7,10 +7,10 @@
 import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { modeOfExposedFile, writePrivateFile } from '../audit/private-file.ts';
 import type { Random } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { modeOfExposedFile, writePrivateFile } from '../core/private-file.ts';
 
 export const KEY_BYTES = 32;
 export const DEFAULT_CUSTOMER = 'default';

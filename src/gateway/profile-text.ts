@@ -4,7 +4,7 @@
  */
 import { resolve } from 'node:path';
 import type { Configuration } from '../config/schema.ts';
-import { readTextFile } from '../config/text-file.ts';
+import { readTextFile } from '../core/bounded-file.ts';
 import { LetheError } from '../core/errors.ts';
 import { nearestName } from '../core/nearest.ts';
 

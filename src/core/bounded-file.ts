@@ -3,7 +3,7 @@
  * device, a folder) is refused before a byte is read: it may have no end, or never begin.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { LetheError } from '../core/errors.ts';
+import { LetheError } from './errors.ts';
 
 /** @param bytesMax that the file may have. @throws CONFIG_UNREADABLE naming path and problem */
 export function readTextFile(path: string, bytesMax: number): string {

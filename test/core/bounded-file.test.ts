@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { readTextFile } from '../../src/config/text-file.ts';
+import { readTextFile } from '../../src/core/bounded-file.ts';
 import { profileText } from '../../src/gateway/profile-text.ts';
 import { readProfile } from '../../src/gateway/read-profile.ts';
 
