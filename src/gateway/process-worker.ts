@@ -86,7 +86,7 @@ if (port !== null) {
     destinations: data.destinations,
   };
   const deps = {
-    openReceived: (location: string) => openVerified(data.dataDir, location),
+    openReceived: (location: string, bytes: number) => openVerified(data.dataDir, location, bytes),
     prepared: (job: ProcessJob) => area.prepared(job.id, job.attempt),
     keyOf: (customer: string) => ({ bytes: customerKey(data.key, customer), generation: data.keyGeneration }),
     studiesKeyOf: (customer: string) => customerKey(data.studiesKey, customer),

@@ -47,7 +47,8 @@ export interface ProcessOptions {
 export type Received = ByteSource & { readonly contentDigest: string | undefined; close(): void };
 
 export interface ProcessDeps {
-  openReceived(location: string): Promise<Received>;
+  /** `bytes`: how many there are. */
+  openReceived(location: string, bytes: number): Promise<Received>;
   prepared(job: ProcessJob): PreparedPack;
   keyOf(customer: string): PseudonymKey;
   /** Of the record which patient a study belongs to; not rotated. */
@@ -72,7 +73,7 @@ export async function processInstance(
   deps: ProcessDeps,
 ): Promise<ProcessOutcome> {
   try {
-    const received = await deps.openReceived(job.location);
+    const received = await deps.openReceived(job.location, job.bytes);
     try {
       const { contentDigest } = received;
       if (contentDigest === undefined) throw new LetheError('SPOOL_CORRUPT', { what: 'data' });

@@ -20,6 +20,8 @@ const WASM_PAGE_BYTES = 64 * 1024;
 const SLAB_BYTES = 64 * 1024 * 1024;
 /** Of glibc on 64 bits. */
 const HEADER_BYTES = 16;
+/** Where in a buffer that the C library mapped for itself (of some hundred KiB and more) the first page begins. */
+export const FIRST_PAGE = BLOCK_BYTES - HEADER_BYTES;
 /** Left out on both sides, so that all that is used can be in huge pages wherever the slab begins. */
 const HUGE_PAGE_BYTES = 2 * 1024 * 1024;
 

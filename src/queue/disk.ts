@@ -135,6 +135,31 @@ function readSome(fd: number, target: Uint8Array, position: number): Promise<num
   });
 }
 
+/**
+ * Whole blocks from `position` into memory that begins at a page, by the page cache as little as they were written by it.
+ * Fewer only at the end of the file; undefined where it cannot be done so, or the memory begins elsewhere.
+ */
+export async function readDirectly(
+  path: string,
+  target: Uint8Array,
+  position: number,
+): Promise<Uint8Array | undefined> {
+  if (DIRECT === 0 || position % BLOCK_BYTES !== 0 || target.length % BLOCK_BYTES !== 0) return undefined;
+  let fd: number;
+  try {
+    fd = await openFile(path, constants.O_RDONLY | DIRECT);
+  } catch {
+    return undefined; // whoever reads it the other way is told why
+  }
+  try {
+    return await readFully(fd, target, position);
+  } catch {
+    return undefined;
+  } finally {
+    await closeFile(fd);
+  }
+}
+
 /** As `readFully`, for workers and one-shot commands. */
 export function readFullySync(fd: number, target: Uint8Array, position: number): Uint8Array {
   let filled = 0;

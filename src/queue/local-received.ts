@@ -9,7 +9,8 @@ import { crc32 } from 'node:zlib';
 import { bytesSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import { borrowScratch, giveBackScratch, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
-import { closeFile, diskError, openFile, readFully, readFullySync } from './disk.ts';
+import { alignedUp, BLOCK_BYTES, FIRST_PAGE } from './chunk-pool.ts';
+import { closeFile, diskError, openFile, readDirectly, readFully, readFullySync } from './disk.ts';
 import { type OpenFile, reader } from './local-prepared.ts';
 import {
   contentBytes,
@@ -27,6 +28,10 @@ const FOLDER = 'received';
 const DIGEST_CHUNK_BYTES = 1024 * 1024;
 /** Reading less is over before another thread has begun with it. */
 const READ_ASIDE_BYTES_MIN = 2 * 1024 * 1024;
+/** More than the meta of nearly all records; those that have more are read the other way. */
+const META_BYTES_MOST = 8 * 1024;
+/** Of a record and the memory that it is read into, more than what is wanted of it. */
+const AROUND_BYTES = FIRST_PAGE + RECORD_FIXED_BYTES + META_BYTES_MOST + BLOCK_BYTES;
 const LOCATION = /^([0-9A-Z]{26}):([0-9]{1,15})$/;
 
 export function receivedFolder(dataDir: string): string {
@@ -81,8 +86,18 @@ export interface VerifiedReceived extends OpenFile {
   readonly contentDigest: string | undefined;
 }
 
-/** The answers of `read` hold until `close`. @throws SPOOL_IO, SPOOL_CORRUPT */
-export async function openVerified(dataDir: string, location: SpoolLocation): Promise<VerifiedReceived> {
+/**
+ * The answers of `read` hold until `close`. `expectedBytes`: of file header and data, as the row says; what is large is
+ * read without the page cache then. @throws SPOOL_IO, SPOOL_CORRUPT
+ */
+export async function openVerified(
+  dataDir: string,
+  location: SpoolLocation,
+  expectedBytes = 0,
+): Promise<VerifiedReceived> {
+  const isLarge = expectedBytes >= READ_ASIDE_BYTES_MIN && expectedBytes + AROUND_BYTES <= SCRATCH_BYTES_MAX;
+  const direct = isLarge ? await openDirectly(dataDir, location, expectedBytes) : undefined;
+  if (direct !== undefined) return verified(direct, direct.head);
   const { fd, head, range } = openRecord(dataDir, location);
   if (range.bytes > SCRATCH_BYTES_MAX) {
     const file = { size: range.bytes, read: reader(fd, range), close: () => closeSync(fd) };
@@ -93,13 +108,41 @@ export async function openVerified(dataDir: string, location: SpoolLocation): Pr
       throw error;
     }
   }
-  const { close, ...source } = await inMemory({ fd, range });
-  const { read } = source;
-  const header = read(0, head.headerBytes);
-  const data = read(head.headerBytes, head.dataBytes);
+  return verified(await inMemory({ fd, range }), head);
+}
+
+function verified(file: OpenFile, head: RecordHead): VerifiedReceived {
+  const header = file.read(0, head.headerBytes);
+  const data = file.read(head.headerBytes, head.dataBytes);
   const digest = createHash('sha256').update(data).digest('hex');
   const check = isBlockwise(head) ? crc32(data, crc32(header)) : digest;
-  return { ...source, close, contentDigest: check === head.check ? digest : undefined };
+  return { ...file, contentDigest: check === head.check ? digest : undefined };
+}
+
+/**
+ * The whole record by one reading past the page cache, as it was written. Undefined where that is not to be had, or where
+ * it is another record than was expected: whoever reads it the other way says what is wrong.
+ */
+async function openDirectly(
+  dataDir: string,
+  location: SpoolLocation,
+  expectedBytes: number,
+): Promise<(OpenFile & { readonly head: RecordHead }) | undefined> {
+  const { segment, position } = parseLocation(location);
+  const memory = borrowScratch(expectedBytes + AROUND_BYTES);
+  const blocks = memory.subarray(
+    FIRST_PAGE,
+    FIRST_PAGE + alignedUp(RECORD_FIXED_BYTES + META_BYTES_MOST + expectedBytes),
+  );
+  const bytes = await readDirectly(join(receivedFolder(dataDir), segment + SEGMENT_SUFFIX), blocks, position);
+  const head = bytes && parseRecordHead(bytes);
+  const isWhole = head !== undefined && !head.erased && isBlockwise(head) && contentBytes(head) <= (bytes?.length ?? 0);
+  if (bytes === undefined || !isWhole) {
+    giveBackScratch(memory);
+    return undefined;
+  }
+  const content = bytes.subarray(RECORD_FIXED_BYTES + head.metaBytes, contentBytes(head));
+  return { ...bytesSource(content), head, close: () => giveBackScratch(memory) };
 }
 
 /** What is large comes from the medium, since it was not written through the cache: this thread goes on meanwhile. */

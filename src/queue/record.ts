@@ -27,6 +27,7 @@ const VERSION = 2;
 const VERSION_UNALIGNED = 1;
 const FLAG_ERASED = 1;
 const DIGEST_BYTES = 32;
+const WORD_BYTES = 8;
 
 export interface RecordHead {
   readonly erased: boolean;
@@ -91,8 +92,11 @@ export function parseRecordHead(bytes: Uint8Array): RecordHead | undefined {
   return plausible ? head : undefined;
 }
 
+/** With spaces behind, so that what follows begins at a word wherever the record is read to. */
 export function encodeMeta(record: ReceivedRecord): Buffer {
-  return Buffer.from(JSON.stringify(record), 'utf8');
+  const meta = Buffer.from(JSON.stringify(record), 'utf8');
+  const rest = (RECORD_FIXED_BYTES + meta.length) % WORD_BYTES;
+  return rest === 0 ? meta : Buffer.concat([meta, Buffer.alloc(WORD_BYTES - rest, ' ')]);
 }
 
 /** The journal row, or undefined where the bytes are not what was written. */
