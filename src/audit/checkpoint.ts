@@ -8,6 +8,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PEM_BYTES_MAX, readBoundedFile, readTextFile } from '../core/bounded-file.ts';
 import { LetheError } from '../core/errors.ts';
 import { appendToPrivateFile, modeOfExposedFile, writePrivateFile } from '../core/private-file.ts';
 
@@ -44,7 +45,7 @@ export function loadOrMakeSigningKey(dataDir: string): KeyObject {
     if (!existsSync(path)) makeKey(path, publicKeyPath(dataDir));
     if (modeOfExposedFile(path) !== undefined)
       throw new LetheError('AUDIT_KEY_UNREADABLE', { path, problem: 'readable by others than its owner' });
-    return createPrivateKey(readFileSync(path));
+    return createPrivateKey(readBoundedFile(path, PEM_BYTES_MAX, 'AUDIT_KEY_UNREADABLE'));
   } catch (error) {
     if (error instanceof LetheError) throw error;
     throw new LetheError('AUDIT_KEY_UNREADABLE', { path }, { cause: error });
@@ -60,8 +61,9 @@ function makeKey(path: string, publicPath: string): void {
 
 /** All keys of a PEM file. @throws AUDIT_KEY_UNREADABLE */
 export function readPublicKeys(path: string): KeyObject[] {
+  const text = readTextFile(path, PEM_BYTES_MAX, 'AUDIT_KEY_UNREADABLE');
   try {
-    return (readFileSync(path, 'utf8').match(PEM) ?? []).map((pem) => createPublicKey(pem));
+    return (text.match(PEM) ?? []).map((pem) => createPublicKey(pem));
   } catch (error) {
     throw new LetheError('AUDIT_KEY_UNREADABLE', { path }, { cause: error });
   }

@@ -1,7 +1,7 @@
 /** What `echo` and `send` share: the peer's address and titles, TLS, and how an outcome is said. */
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
+import { PEM_BYTES_MAX, readBoundedFile } from '../core/bounded-file.ts';
 import type { OptionHelp } from './command.ts';
 import { flag, type Invocation, textOption, UsageError } from './command.ts';
 
@@ -29,7 +29,7 @@ export function peerAddress({ positionals, options, cwd }: Invocation): PeerAddr
     throw new UsageError('HOST and PORT are required');
   const read = (name: string) => {
     const path = textOption(options, name);
-    return path === undefined ? undefined : readFileSync(resolve(cwd, path));
+    return path === undefined ? undefined : readBoundedFile(resolve(cwd, path), PEM_BYTES_MAX);
   };
   const [ca, cert, key] = [read('tls-ca'), read('tls-cert'), read('tls-key')];
   const wantsTls = flag(options, 'tls') || ca !== undefined || cert !== undefined;

@@ -1,6 +1,7 @@
 /** `lethe reidentify`: original identifiers of pseudonyms, for who holds the crosswalk's private key. */
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { PEM_BYTES_MAX, readTextFile } from '../core/bounded-file.ts';
 import { LetheError, toLetheError } from '../core/errors.ts';
 import { type CrosswalkEntry, openCrosswalk } from '../deid/crosswalk.ts';
 import { reidentify, reidentifyEncrypted } from '../deid/reidentify.ts';
@@ -34,7 +35,7 @@ Everything this verb prints or writes identifies people.`,
   async run(invocation) {
     const { options, positionals, cwd, terminal } = invocation;
     if (positionals.length === 0) throw new UsageError('name at least one file');
-    const key = readFileSync(resolve(cwd, requiredOption(options, 'private-key')), 'utf8');
+    const key = readTextFile(resolve(cwd, requiredOption(options, 'private-key')), PEM_BYTES_MAX);
     const files = inputFiles(positionals, cwd);
     const out = textOption(options, 'out');
     const work =

@@ -1,12 +1,12 @@
 /** `lethe serve`: the gateway until SIGTERM or SIGINT. Without configured destinations it brings the reference backend. */
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Backend, startBackend } from '../backend/backend.ts';
 import { type LoadedConfiguration, loadConfiguration, sizeBytes } from '../config/load.ts';
 import type { DestinationConfiguration } from '../config/schema.ts';
 import { type HttpServer, startHttp } from '../console/server.ts';
+import { PEM_BYTES_MAX, readTextFile } from '../core/bounded-file.ts';
 import { systemClock } from '../core/clock.ts';
-import { LetheError, toLetheError } from '../core/errors.ts';
+import { toLetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { Gateway } from '../gateway/gateway.ts';
 import { CONFIG_OPTION, type Command, EXIT, type Invocation, textOption } from './command.ts';
@@ -115,11 +115,7 @@ function httpOptions({ configuration, baseDir }: LoadedConfiguration) {
 }
 
 function pem(path: string, baseDir: string): string {
-  try {
-    return readFileSync(resolve(baseDir, path), 'utf8');
-  } catch (error) {
-    throw new LetheError('CONFIG_UNREADABLE', { path }, { cause: error });
-  }
+  return readTextFile(resolve(baseDir, path), PEM_BYTES_MAX);
 }
 
 export function signalled(): Promise<string> {

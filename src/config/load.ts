@@ -3,10 +3,10 @@
  * column named), then what it resolves to (environment expanded, paths absolute, sizes in bytes, frozen). Refuses to
  * start rather than guess. Secrets stay references until `openSecret` reads them where they are needed.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { Compile } from 'typebox/compile';
-import { readTextFile } from '../core/bounded-file.ts';
+import { readTextFile, SECRET_BYTES_MAX } from '../core/bounded-file.ts';
 import { LetheError } from '../core/errors.ts';
 import { nearestName } from '../core/nearest.ts';
 import { type SchemaError, type SchemaNode, WrittenDocument } from '../core/written-document.ts';
@@ -201,9 +201,5 @@ export function openSecret(reference: SecretReference, baseDir: string, env: Loa
     return value;
   }
   const path = isAbsolute(reference.file) ? reference.file : resolve(baseDir, reference.file);
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    throw new LetheError('CONFIG_SECRET_MISSING', { file: path }, { cause: error });
-  }
+  return readTextFile(path, SECRET_BYTES_MAX, 'CONFIG_SECRET_MISSING').trim();
 }

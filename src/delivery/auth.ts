@@ -5,8 +5,8 @@
  * A secret in a file is read for every request, so that whoever rotates it need not restart us. No secret ever
  * reaches an error, a log line or `toString`.
  */
-import { readFile } from 'node:fs/promises';
 import type { Dispatcher } from 'undici';
+import { readTextFile, SECRET_BYTES_MAX } from '../core/bounded-file.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import { orAborted } from './aborted.ts';
@@ -188,17 +188,10 @@ function basic(username: string, password: string): string {
  * @throws DELIVERY_AUTH_FAILED
  */
 export async function openSecret(secret: Secret): Promise<string> {
-  const text = typeof secret === 'string' ? secret : await readSecretFile(secret.file);
+  const text =
+    typeof secret === 'string' ? secret : readTextFile(secret.file, SECRET_BYTES_MAX, 'DELIVERY_AUTH_FAILED').trim();
   if (text === '' || CONTROL_CHARACTER.test(text)) {
     throw new LetheError('DELIVERY_AUTH_FAILED', { what: 'a secret is empty or holds control characters' });
   }
   return text;
-}
-
-async function readSecretFile(path: string): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (cause) {
-    throw new LetheError('DELIVERY_AUTH_FAILED', { what: 'a secret file cannot be read' }, { cause });
-  }
 }

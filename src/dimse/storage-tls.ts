@@ -4,9 +4,9 @@
  * (B.1 to B.3, B.9 to B.11) are not offered.
  */
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { PEM_BYTES_MAX, readBoundedFile } from '../core/bounded-file.ts';
 import { LetheError } from '../core/errors.ts';
 import type { TlsIdentity } from './peer-policy.ts';
 
@@ -81,11 +81,7 @@ export function tlsContext(options: ScpTlsOptions, pair: PemPair = options) {
 }
 
 function pem(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new LetheError('CONFIG_UNREADABLE', { path }, { cause: error });
-  }
+  return readBoundedFile(path, PEM_BYTES_MAX);
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -1,8 +1,8 @@
 /** Builds destinations from the configuration: secrets are opened, paths made absolute, files read, defaults decided. */
-import { readFileSync } from 'node:fs';
 import { isAbsolute, resolve } from 'node:path';
 import { openSecret, sizeBytes } from '../config/load.ts';
 import type { AuthConfiguration, Configuration, DestinationConfiguration, SecretReference } from '../config/schema.ts';
+import { PEM_BYTES_MAX, readTextFile } from '../core/bounded-file.ts';
 import { LetheError } from '../core/errors.ts';
 import type { AuthOptions, Secret } from '../delivery/auth.ts';
 import { BREAKER_OPTIONS } from '../delivery/breaker.ts';
@@ -227,10 +227,5 @@ function absolute(path: string, context: DestinationContext): string {
 }
 
 function pem(path: string, context: DestinationContext): string {
-  const file = absolute(path, context);
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new LetheError('CONFIG_UNREADABLE', { path: file }, { cause: error });
-  }
+  return readTextFile(absolute(path, context), PEM_BYTES_MAX);
 }

@@ -3,11 +3,12 @@
  * order. It decides nothing about an instance; the stages do. Its public face for the console is `admin-face.ts`.
  */
 import { createPublicKey } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type LoadedConfiguration, sizeBytes } from '../config/load.ts';
 import type { Configuration, DestinationConfiguration } from '../config/schema.ts';
+import { PEM_BYTES_MAX, readTextFile } from '../core/bounded-file.ts';
 import { type Clock, steadyClock, systemClock, systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -366,8 +367,8 @@ function publicKeyOf({ configuration, baseDir }: LoadedConfiguration): string | 
   const { crosswalk } = configuration.deidentification;
   if (crosswalk === undefined) return undefined;
   const path = resolve(baseDir, crosswalk.publicKey);
+  const pem = readTextFile(path, PEM_BYTES_MAX);
   try {
-    const pem = readFileSync(path, 'utf8');
     if (crosswalk.form === 'records') createPublicKey(pem);
     else envelopeKey(pem);
     return pem;

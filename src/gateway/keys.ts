@@ -5,8 +5,9 @@
  * be joined.
  */
 import { createHmac } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readTextFile, SECRET_BYTES_MAX } from '../core/bounded-file.ts';
 import type { Random } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
@@ -64,7 +65,7 @@ export function readKeyFile(path: string): Uint8Array {
   const mode = modeOfExposedFile(path);
   if (mode !== undefined)
     throw new LetheError('DEID_KEY_INVALID', { path, mode, problem: 'others may read it; chmod 600' });
-  const text = readFileSync(path, 'latin1').trim();
+  const text = readTextFile(path, SECRET_BYTES_MAX, 'DEID_KEY_INVALID').trim();
   if (!/^[0-9a-fA-F]{64}$/.test(text))
     throw new LetheError('DEID_KEY_INVALID', { path, problem: 'not 64 hexadecimal digits' });
   return new Uint8Array(Buffer.from(text, 'hex'));

@@ -1,8 +1,8 @@
 /** The listener's options as the configuration says them; `conformance` prints the same. */
-import { readFileSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { isLoopback, openSecret, sizeBytes } from '../config/load.ts';
 import type { Configuration, SecretReference } from '../config/schema.ts';
+import { PEM_BYTES_MAX, readTextFile } from '../core/bounded-file.ts';
 import { systemClock, systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
 import { publicTokenKey, secretTokenKey, subjectOf, type TokenPolicy } from '../dimse/json-web-token.ts';
@@ -92,16 +92,7 @@ function tokenPolicy(jwt: NonNullable<UserIdentity['jwt']>, { baseDir, env }: Se
     });
   const key =
     secret === undefined
-      ? publicTokenKey(textOf(publicKey ?? '', baseDir))
+      ? publicTokenKey(readTextFile(resolve(baseDir, publicKey ?? ''), PEM_BYTES_MAX))
       : secretTokenKey(open(secret, { baseDir, env }));
   return { key, ...(issuer === undefined ? {} : { issuer }), ...(audience === undefined ? {} : { audience }) };
-}
-
-function textOf(path: string, baseDir: string): string {
-  const file = isAbsolute(path) ? path : resolve(baseDir, path);
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new LetheError('CONFIG_UNREADABLE', { path: file }, { cause: error });
-  }
 }

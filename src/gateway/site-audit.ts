@@ -1,10 +1,9 @@
 /** The audit of a running gateway: its start and end on record, its chain signed, and told to a repository. */
-import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type SyslogOptions, syslogSender } from '../audit/syslog.ts';
 import type { Configuration, DestinationConfiguration } from '../config/schema.ts';
+import { PEM_BYTES_MAX, readTextFile } from '../core/bounded-file.ts';
 import type { Clock } from '../core/clock.ts';
-import { LetheError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
 import type { Store } from '../queue/store.ts';
@@ -84,18 +83,10 @@ function addressOf(destination: DestinationConfiguration): string | undefined {
 
 function syslogOptions({ protocol, host, port, ca, clientCert }: SyslogConfiguration, baseDir: string): SyslogOptions {
   if (protocol === 'udp') return { protocol, host, port };
-  const pem = (path: string) => textOf(resolve(baseDir, path));
+  const pem = (path: string) => readTextFile(resolve(baseDir, path), PEM_BYTES_MAX);
   const tls = {
     ...(ca === undefined ? {} : { ca: pem(ca) }),
     ...(clientCert === undefined ? {} : { cert: pem(clientCert.cert), key: pem(clientCert.key) }),
   };
   return { protocol, host, port, tls };
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new LetheError('CONFIG_UNREADABLE', { path }, { cause: error });
-  }
 }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { readTextFile } from '../../src/core/bounded-file.ts';
+import { readBoundedFile, readTextFile } from '../../src/core/bounded-file.ts';
 import { profileText } from '../../src/gateway/profile-text.ts';
 import { readProfile } from '../../src/gateway/read-profile.ts';
 
@@ -39,6 +39,17 @@ test('a pipe, a device and a folder are refused at once', (t) => {
   assert.equal(spawnSync('mkfifo', [join(dir, 'pipe')]).status, 0);
   assert.throws(() => readTextFile(join(dir, 'pipe'), BYTES_MAX), refused(/not a regular file/));
   assert.throws(() => readTextFile('/dev/zero', BYTES_MAX), refused(/not a regular file/));
+});
+
+test('a failure has the code of what the file is', (t) => {
+  const dir = folder(t);
+  const path = join(dir, 'over');
+  writeFileSync(path, 'a'.repeat(BYTES_MAX + 1));
+  for (const read of [readTextFile, readBoundedFile]) {
+    assert.throws(() => read(path, BYTES_MAX, 'DEID_KEY_INVALID'), { code: 'DEID_KEY_INVALID', message: /too long/ });
+    assert.throws(() => read(join(dir, 'none'), BYTES_MAX, 'CONFIG_SECRET_MISSING'), { code: 'CONFIG_SECRET_MISSING' });
+  }
+  assert.equal(readBoundedFile(path, BYTES_MAX + 1).length, BYTES_MAX + 1);
 });
 
 test('what is not there, and what is not UTF-8, is told with its path', (t) => {

@@ -9,10 +9,10 @@
  *
  * API: `readContract(path?)`, `parseContract(text)` -> `BackendContract { imagesMax, receiptStatuses, check }`.
  */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Compile } from 'typebox/schema';
 import { parse } from 'yaml';
+import { readTextFile } from '../../core/bounded-file.ts';
 import { LetheError } from '../../core/errors.ts';
 import type { UploadPayload } from './payload.ts';
 
@@ -42,13 +42,7 @@ type JsonObject = { readonly [name: string]: Json };
 
 /** Reads the document in force; ours without a path. @throws CONFIG_UNREADABLE, CONFIG_INVALID */
 export function readContract(path: string = OUR_DOCUMENT): BackendContract {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new LetheError('CONFIG_UNREADABLE', { what: 'openapi' }, { cause });
-  }
-  return parseContract(text);
+  return parseContract(readTextFile(path, DOCUMENT_BYTES_MAX));
 }
 
 /** Compiles a document (YAML or JSON). @throws CONFIG_INVALID */
