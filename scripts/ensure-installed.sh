@@ -29,7 +29,8 @@ ensure_installed() {
 
 installed_is_enough() {
   [ -f "$stamp" ] || return 1
-  case "$(cat "$stamp")" in
+  IFS= read -r was < "$stamp" || return 1
+  case "$was" in
     "$sum development") return 0 ;;
     "$sum product") [ "$wanted" = product ] ;;
     *) return 1 ;;
@@ -56,4 +57,13 @@ install_now() {
     exit 1
   fi
   echo "$sum $wanted" > "$stamp"
+  make_start_image
+}
+
+# Where it cannot be made the ordinary start does the same in more time; an empty file says not to try again.
+make_start_image() {
+  image_folder="$here/node_modules/.cache/lethe"
+  mkdir -p "$image_folder" 2>/dev/null && [ -w "$image_folder" ] || return 0
+  "$here/node_modules/.bin/node" --disable-warning=ExperimentalWarning "$here/scripts/build-start-image.ts" >/dev/null 2>&1 ||
+    : > "$image_folder/start-image.blob"
 }

@@ -6,13 +6,12 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { type LetheError, toLetheError } from '../core/errors.ts';
-import { silentLogger } from '../core/log.ts';
-import { WorkerPool } from '../gateway/worker-pool.ts';
 import type { FileJob, FileOutcome, FileWorkerData } from './file-job.ts';
 import { FileWork } from './file-work.ts';
+import { fileWorkers, type Workers } from './file-workers.ts';
+import { FileWorkersProcess } from './file-workers-process.ts';
+import { isFromImage } from './started-how.ts';
 
-const FRAME_TIMEOUT_MS = 20_000;
-const HEAP_MEGABYTES = 1024;
 /**
  * For fewer, one thread is the faster way: each compiles its code anew, and until that is done it costs more than the
  * files (200 CT: 0.47 s in one thread, 0.70 s in two).
@@ -32,7 +31,7 @@ export interface FileResult {
 export async function* runFileJobs(jobs: readonly FileJob[], data: FileWorkerData): AsyncGenerator<FileResult> {
   const mayBeLight = data.deid !== undefined && jobs.every(({ formats }) => formats.length === 0);
   const size = mayBeLight ? Math.max(1, availableParallelism() - 1) : availableParallelism();
-  const workers = workersFor(data, size);
+  const workers: Workers = isFromImage() ? new FileWorkersProcess(data, size) : fileWorkers(data, size);
   const own = mayBeLight ? new FileWork(data, () => undefined) : undefined;
   const isForWorkers = own === undefined || jobs.length >= JOBS_FOR_WORKERS_MIN;
   const waiting: Promise<FileResult>[] = [];
@@ -58,17 +57,6 @@ export async function* runFileJobs(jobs: readonly FileJob[], data: FileWorkerDat
     await Promise.allSettled(waiting);
     await workers.close();
   }
-}
-
-function workersFor(data: FileWorkerData, size: number): WorkerPool<FileJob, FileOutcome> {
-  return new WorkerPool({
-    size,
-    script: new URL(import.meta.url.endsWith('.ts') ? './file-worker.ts' : './file-worker.js', import.meta.url),
-    workerData: data,
-    progressTimeoutMs: FRAME_TIMEOUT_MS,
-    heapMegabytes: HEAP_MEGABYTES,
-    logger: silentLogger,
-  });
 }
 
 function failedOutcome(error: LetheError): FileOutcome {

@@ -1,0 +1,16 @@
+/** How this process was started: from the sources, or from the image that `start-image.ts` became (docs/adr/0017). */
+
+const IMAGE_OPTION = '--snapshot-blob';
+
+/**
+ * A thread of such a process cannot load `node:crypto`: the runtime finds what the image already has of it (Node 26,
+ * an assertion in CreateNativeKeyObjectClass). Whatever needs threads has a process of its own there.
+ */
+export function isFromImage(): boolean {
+  return process.execArgv.includes(IMAGE_OPTION);
+}
+
+/** The options of the runtime that a process started from the sources has: all but the image. */
+export function ordinaryOptions(): string[] {
+  return process.execArgv.filter((option, at, all) => option !== IMAGE_OPTION && all[at - 1] !== IMAGE_OPTION);
+}
