@@ -2,8 +2,9 @@
 import { userInfo } from 'node:os';
 import { LetheError } from '../core/errors.ts';
 import { isInstanceId } from '../core/identifier.ts';
+import { LISTED_BOXES_MAX } from '../deid/burned-in/boxes-text.ts';
 import { summaryOf } from '../gateway/admin-face.ts';
-import { decideReview, readReview } from '../gateway/review.ts';
+import { decideReview, type Review, readReview } from '../gateway/review.ts';
 import { openReceived } from '../queue/local-received.ts';
 import { LocalReviews } from '../queue/local-review.ts';
 import type { SqliteStore } from '../queue/sqlite-store.ts';
@@ -44,7 +45,7 @@ export const command: Command = {
   },
   details: `release: a held instance is processed again, or sent when it was prepared already. retry: held or deferred deliveries
 are sent at once. review: shows where text was found in the pixels of a held instance; with
---accept or --boxes it is processed again with those blanked. discard: it will not be delivered; the decision is in the audit with the name of who called.`,
+--accept or --boxes it is processed again with those blanked, on every frame. --accept is refused where no box was found. discard: it will not be delivered; the decision is in the audit with the name of who called.`,
   async run(invocation) {
     const [verb = 'list', ...ids] = invocation.positionals;
     return withStore(invocation, async (store, dataDir) => {
@@ -96,8 +97,11 @@ async function review(
   const deps = { store, spool, reviews: new LocalReviews(dataDir) };
   const found = await readReview(deps, id);
   const list = textOption(options, 'boxes');
+  const isAccepted = flag(options, 'accept');
+  if (isAccepted) assertAcceptable(found, list);
   const boxes = list === undefined ? found.boxes : parseBoxes(list);
-  const isDecided = list !== undefined || flag(options, 'accept');
+  const isDecided = list !== undefined || isAccepted;
+  if (!isDecided && flag(options, 'save-rule')) throw new UsageError('--save-rule goes with --accept or --boxes');
   if (isDecided) {
     const by = `${userInfo().username} (command line)`;
     await decideReview(deps, id, { boxes, saveRule: flag(options, 'save-rule') }, by);
@@ -110,6 +114,17 @@ async function review(
     for (const { x, y, width, height } of boxes) terminal.out(`  ${x},${y},${width},${height}`);
   }
   return EXIT.success;
+}
+
+/** Accepting is blanking what was found: where nothing was, or not all is listed, it would let the rest pass unseen. */
+function assertAcceptable({ boxes }: Review, list: string | undefined): void {
+  if (list !== undefined) throw new UsageError('queue review takes --accept or --boxes, not both');
+  if (boxes.length === 0)
+    throw new UsageError(
+      'no boxes were found to accept; draw them with --boxes, or let the image pass with --boxes ""',
+    );
+  if (boxes.length >= LISTED_BOXES_MAX)
+    throw new UsageError('there may be more boxes than a list holds; draw larger ones with --boxes');
 }
 
 function parseBoxes(list: string) {

@@ -1,26 +1,27 @@
 /** Review from end to end: a person decides about text in the pixels of a held instance, and that is what the backend gets. */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import sharp from 'sharp';
+import { test } from 'node:test';
 import { drawText } from '../../src/samples/glyphs.ts';
 import { Seeded } from '../../src/samples/random.ts';
 import { networksInstalled } from '../../src/text-detection/networks.ts';
-import { buildPart10 } from '../build/data-set.ts';
 import { lethe } from '../cli/run-lethe.ts';
-import { type Rig, startRig, sum } from '../support/gateway-process.ts';
+import { sum } from '../support/gateway-process.ts';
+import {
+  COLUMNS,
+  capture,
+  DRAWN,
+  DRAWN_BOXES,
+  delivered,
+  eventsOf,
+  ROWS,
+  send,
+  startReviewRig,
+  theHeldOne,
+} from '../support/review-rig.ts';
 
 const skip = networksInstalled() ? false : 'the optional packages for text detection are not installed';
-const CAPTURE = '1.2.840.10008.5.1.4.1.1.7';
-const ROWS = 80;
-const COLUMNS = 240;
 /** Where the letters are. */
 const WRITTEN = { x: 40, y: 30, width: 142, height: 14 };
-const DRAWN = '36,26,152,22;200,60,20,10';
-const DRAWN_BOXES = [
-  { x: 36, y: 26, width: 152, height: 22 },
-  { x: 200, y: 60, width: 20, height: 10 },
-];
-
 /** Letters of a bad print, half of the dots missing: a person reads them, the networks are not sure. */
 function doubtfulPixels(): Uint8Array {
   const random = new Seeded(6);
@@ -29,81 +30,6 @@ function doubtfulPixels(): Uint8Array {
     if (random.next() > 0.5) pixels[y * COLUMNS + x] = 160;
   });
   return pixels;
-}
-
-function capture(number: number, pixels: Uint8Array, more: readonly (readonly [string, string])[] = []): Uint8Array {
-  return buildPart10([
-    ['SOPClassUID', CAPTURE],
-    ['SOPInstanceUID', `2.25.60${number}`],
-    ['Modality', 'OT'],
-    ['ConversionType', 'WSD'],
-    ['Manufacturer', 'ACME'],
-    ...more,
-    ['ManufacturerModelName', 'Scan 3'],
-    ['PatientName', 'Rowntree^Odile'],
-    ['PatientID', 'RV-0001'],
-    ['StudyInstanceUID', '2.25.61'],
-    ['SeriesInstanceUID', '2.25.62'],
-    ['SamplesPerPixel', 1],
-    ['PhotometricInterpretation', 'MONOCHROME2'],
-    ['Rows', ROWS],
-    ['Columns', COLUMNS],
-    ['BitsAllocated', 8],
-    ['BitsStored', 8],
-    ['HighBit', 7],
-    ['PixelRepresentation', 0],
-    // Each stored value is shown as itself (PS3.3 §C.11.2.1.2.1).
-    ['WindowCenter', '128'],
-    ['WindowWidth', '256'],
-    ['PixelData', 'OB', pixels],
-  ]);
-}
-
-function startReviewRig(t: TestContext): Promise<Rig> {
-  return startRig(t, { configuration: { rendering: { format: 'png' } } });
-}
-
-async function send(rig: Rig, file: Uint8Array): Promise<void> {
-  const url = `http://127.0.0.1:${rig.httpPort}/receive_dicom`;
-  const answer = await fetch(url, { method: 'POST', body: Buffer.from(file) });
-  assert.equal(answer.status, 200);
-}
-
-interface Summary {
-  readonly id: string;
-  readonly reason?: string;
-}
-
-async function theHeldOne(rig: Rig): Promise<Summary> {
-  const { instances } = await rig.get<{ instances: Summary[] }>('/api/v1/instances?state=held');
-  const [one, ...more] = instances;
-  assert.ok(one !== undefined && more.length === 0, `${instances.length} are held`);
-  return one;
-}
-
-interface Detail {
-  readonly state: string;
-  readonly history: readonly { readonly event: string; readonly detail: string }[];
-}
-
-async function eventsOf(rig: Rig, id: string): Promise<ReadonlyMap<string, string>> {
-  const { history } = await rig.get<Detail>(`/api/v1/instances/${id}`);
-  return new Map(history.map(({ event, detail }) => [event, detail]));
-}
-
-/** The grey levels of each image that the backend has. */
-async function delivered(rig: Rig): Promise<Uint8Array[]> {
-  const base = `http://127.0.0.1:${rig.backend.port}/v1`;
-  const { studies } = (await (await fetch(`${base}/studies`)).json()) as {
-    studies: { series: { images: { imageInstanceUid: string }[] }[] }[];
-  };
-  const images = studies.flatMap(({ series }) => series.flatMap((one) => one.images));
-  return Promise.all(
-    images.map(async ({ imageInstanceUid }) => {
-      const png = await (await fetch(`${base}/images/${imageInstanceUid}/file`)).arrayBuffer();
-      return sharp(png).extractChannel(0).raw().toBuffer();
-    }),
-  );
 }
 
 /** Black inside of the drawn boxes, what was sent everywhere else. */
@@ -153,7 +79,7 @@ test('doubtful text is held with its boxes; what a person draws is blanked and n
 
 test('text that is said to be there and found nowhere is held without boxes; a person rejects it, and nothing leaves', async (t) => {
   const rig = await startReviewRig(t);
-  await send(rig, capture(3, new Uint8Array(ROWS * COLUMNS), [['BurnedInAnnotation', 'YES']]));
+  await send(rig, capture(3, new Uint8Array(ROWS * COLUMNS), { more: [['BurnedInAnnotation', 'YES']] }));
   await rig.quiet();
   const { id, reason } = await theHeldOne(rig);
   assert.equal(reason, 'DEID_BURNED_IN_SUSPECT');
@@ -169,7 +95,7 @@ test('text that is said to be there and found nowhere is held without boxes; a p
 test('queue review shows a held instance and decides about it beside a running gateway', async (t) => {
   const rig = await startReviewRig(t);
   const pixels = new Uint8Array(ROWS * COLUMNS).fill(90);
-  await send(rig, capture(4, pixels, [['BurnedInAnnotation', 'YES']]));
+  await send(rig, capture(4, pixels, { more: [['BurnedInAnnotation', 'YES']] }));
   await rig.quiet();
   const { id } = await theHeldOne(rig);
   const shown = lethe(rig.dir, 'queue', 'review', id, '--config', 'lethe.yaml', '--json');

@@ -4,13 +4,13 @@
  */
 import type { Rect } from '../../imaging/redact/rect.ts';
 
-/** More boxes than a person would look through; the reason says how many there were. */
-const BOXES_MAX = 100;
+/** Boxes that are listed: more than a person would look through. A list of so many may leave some out. */
+export const LISTED_BOXES_MAX = 100;
 const PATTERN = /\bboxes=((?:\d+,\d+,\d+,\d+;?)+)/;
 
 export function boxesText(rects: readonly Rect[]): string {
   return rects
-    .slice(0, BOXES_MAX)
+    .slice(0, LISTED_BOXES_MAX)
     .map(({ x, y, width, height }) => [x, y, width, height].join())
     .join(';');
 }
