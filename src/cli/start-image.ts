@@ -77,7 +77,7 @@ function slice(number: number): Uint8Array {
 function isCurrent(main: string | undefined): boolean {
   if (main !== join(ORIGIN.root, 'src/cli/main.ts')) return false;
   return ORIGIN.sources.every(([path, bytes, changed]) => {
-    const found = statSync(join(ORIGIN.root, path), { throwIfNoEntry: false });
+    const found = statSync(`${ORIGIN.root}/${path}`, { throwIfNoEntry: false });
     return found?.size === bytes && found.mtimeMs === changed;
   });
 }

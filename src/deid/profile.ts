@@ -48,6 +48,8 @@ const MOST_RETAINED = ['K', 'C', 'U', 'Z', 'D', 'X'];
  * they are places in somebody's words ("CT 2, Wexford wing"). They are cleaned, which leaves less than the option asks.
  */
 const LOCATIONS: readonly Tag[] = [0x00321020, 0x00400011];
+/** Of each built-in profile, once it was asked for: nobody changes one. */
+const compiledBuiltins = new Map<string, CompiledProfile>();
 /** No YAML document is a single word. */
 const NAME = /^[A-Za-z0-9-]+$/;
 
@@ -61,7 +63,9 @@ export function compileProfile(nameOrYaml: string, path?: string): CompiledProfi
     const known = names.join(', ');
     throw new LetheError('DEID_PROFILE_INVALID', { problem: 'no built-in profile has this name', didYouMean, known });
   }
-  return compileDocument(BUILTIN_PROFILES[name] as ProfileDocument);
+  const compiled = compiledBuiltins.get(name) ?? compileDocument(BUILTIN_PROFILES[name] as ProfileDocument);
+  compiledBuiltins.set(name, compiled);
+  return compiled;
 }
 
 /** The YAML parser and the schema's compiler cost more than de-identifying an instance: only who needs them loads them. */
