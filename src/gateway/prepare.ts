@@ -78,11 +78,11 @@ export class PrepareLoop {
     const room = pool.size + WAITING_MAX - this.#inHand.size;
     // One outcome at a time would ask the store for each; the workers have enough until there is room for two.
     if (room <= 0 || (room < WAITING_MAX && this.#inHand.size >= pool.size)) return 0;
-    // What is in hand or resting is still `received` in the store: ask for enough to see past it.
-    const rows = await store.takeReceived(room + this.#inHand.size + this.#resting.size);
-    const fresh = rows.filter((row) => !this.#inHand.has(row.id) && !this.#rests(row.id)).slice(0, room);
-    for (const row of fresh) this.#begin(row);
-    return fresh.length;
+    // What is in hand or resting is still `received` in the store.
+    const resting = [...this.#resting.keys()].filter((id) => this.#rests(id));
+    const rows = await store.takeReceived(room, new Set([...this.#inHand.keys(), ...resting]));
+    for (const row of rows) this.#begin(row);
+    return rows.length;
   }
 
   #rests(id: string): boolean {
@@ -178,11 +178,12 @@ export class PrepareLoop {
   async #prepared(row: InstanceRow, outcome: ProcessOutcome & { kind: 'prepared' }, ms: number): Promise<void> {
     const { store, logger } = this.#deps;
     const { destinations, unprepared, urgent } = outcome;
-    if (!(await this.#persist(() => store.bindStudyToPatient(row.customer, outcome.studies)))) {
+    const patient = { customer: row.customer, studies: outcome.studies };
+    const decision = { urgent, unprepared, patient };
+    if (!(await this.#persist(() => store.markPrepared(row.id, outcome.output, destinations, decision)))) {
       await this.#deps.erasePrepared(outcome);
       return this.#hold(row, 'DEID_STUDY_TWO_PATIENTS', undefined);
     }
-    await this.#persist(() => store.markPrepared(row.id, outcome.output, destinations, { urgent, unprepared }));
     if (row.prepared !== undefined) this.#deps.onPreparedAnew(row.id, [row.prepared.location, outcome.output.location]);
     for (const { destinations: without, reason, detail } of unprepared) {
       const fields = { instances: 1, code: reason as ErrorCode, ...(detail === undefined ? {} : { detail }) };

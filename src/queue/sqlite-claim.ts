@@ -5,6 +5,7 @@
  * few groups from the front of the queue.
  */
 import type { SqliteDatabase } from './sqlite-database.ts';
+import { GIVEN } from './sqlite-move.ts';
 import { columns, DELIVERY_COLUMNS, deliveryOf, INSTANCE_COLUMNS, instanceOf, number, text } from './sqlite-rows.ts';
 import type { ClaimedDelivery, ClaimOptions } from './store.ts';
 
@@ -31,7 +32,18 @@ function claimLane(
   urgent: number,
   options: ClaimOptions,
 ): ClaimedDelivery[] {
-  const heads = database.all(
+  const ready = readyMembers(database, destination, urgent, options);
+  return ready === undefined ? [] : claimMembers(database, ready);
+}
+
+/** Of the first group that makes a batch now; rows are read only as far as that takes. */
+function readyMembers(
+  database: SqliteDatabase,
+  destination: string,
+  urgent: number,
+  options: ClaimOptions,
+): Members | undefined {
+  const heads = database.rows(
     `SELECT id, study_key, series_key FROM delivery WHERE destination = ? AND urgent = ? AND due_at_ms <= ? AND ${OWED} ORDER BY due_at_ms, id LIMIT ${HEADS_MAX}`,
     destination,
     urgent,
@@ -41,12 +53,12 @@ function claimLane(
   for (const head of heads) {
     const key = groupOf(head, options);
     if (seen.has(key)) continue;
-    if (seen.size >= GROUPS_MAX) return [];
+    if (seen.size >= GROUPS_MAX) return undefined;
     seen.add(key);
     const members = membersOf(database, destination, head, options);
-    if (urgent === 1 || isReady(members, options)) return claimMembers(database, members);
+    if (urgent === 1 || isReady(members, options)) return members;
   }
-  return [];
+  return undefined;
 }
 
 type Row = ReturnType<SqliteDatabase['all']>[number];
@@ -98,22 +110,23 @@ function isReady(members: Members, options: ClaimOptions): boolean {
 }
 
 function claimMembers(database: SqliteDatabase, members: Members): ClaimedDelivery[] {
-  const claimed: ClaimedDelivery[] = [];
-  for (const id of members.ids) {
-    const row = database.first(
-      `SELECT ${columns(INSTANCE_COLUMNS, 'instance')} FROM instance JOIN delivery ON delivery.instance = instance.id WHERE delivery.id = ?`,
-      id,
-    );
-    const instance = row === undefined ? undefined : instanceOf(row);
-    if (instance?.prepared === undefined || instance.state !== 'prepared') {
-      // Held while this delivery was on its way: it waits for whoever releases the instance.
-      database.run("UPDATE delivery SET state = 'held', reason = ? WHERE id = ?", instance?.reason ?? null, id);
-      continue;
-    }
-    database.run("UPDATE delivery SET state = 'claimed' WHERE id = ?", id);
-    const delivery = database.first(`SELECT ${columns(DELIVERY_COLUMNS, 'delivery')} FROM delivery WHERE id = ?`, id);
-    if (delivery === undefined) continue;
-    claimed.push({ delivery: deliveryOf(delivery), instance, prepared: instance.prepared });
-  }
-  return claimed;
+  const given = JSON.stringify(members.ids);
+  const instances = database.all(
+    `SELECT ${columns(INSTANCE_COLUMNS, 'instance')} FROM delivery JOIN instance ON instance.id = delivery.instance WHERE delivery.id IN (${GIVEN}) ORDER BY delivery.id`,
+    given,
+  );
+  const byId = new Map(instances.map(instanceOf).map((instance) => [instance.id, instance]));
+  database.run(`UPDATE delivery SET state = 'claimed' WHERE id IN (${GIVEN})`, given);
+  const deliveries = database.all(
+    `SELECT ${columns(DELIVERY_COLUMNS, 'delivery')} FROM delivery WHERE id IN (${GIVEN}) ORDER BY id`,
+    given,
+  );
+  return deliveries.map(deliveryOf).flatMap((delivery) => {
+    const instance = byId.get(delivery.instance);
+    if (instance?.prepared !== undefined && instance.state === 'prepared')
+      return [{ delivery, instance, prepared: instance.prepared }];
+    // Held while this delivery was on its way: it waits for whoever releases the instance.
+    database.run("UPDATE delivery SET state = 'held', reason = ? WHERE id = ?", instance?.reason ?? null, delivery.id);
+    return [];
+  });
 }

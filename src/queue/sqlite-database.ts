@@ -3,7 +3,8 @@
  * together. SQLite in WAL mode allows other processes (the command line) beside the gateway.
  *
  * Writes are operations that wait for the next round; one round is one transaction (group commit). A round is flushed
- * (`synchronous=FULL`) when any operation in it asks for that; rows that the spool's journal can rebuild do not.
+ * (`synchronous=FULL`) when any operation in it asks for that; rows that the spool's journal can rebuild do not. What nobody
+ * waits for goes with the round of something else, or after a few milliseconds.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,13 +29,18 @@ const BUSY_IN_ENGINE_MS = 20;
 const BUSY_PAUSE_MS = 25;
 const SQLITE_BUSY = 5;
 const ROUND_MAX = 500; // operations in one transaction: bounds its time
+/** How long an operation may wait for others; a transaction costs more than most of what is in one. */
+const PATIENCE_MS = 4;
 
 export class SqliteDatabase {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #waiting: Operation[] = [];
   #scheduled = false;
+  /** Set while nothing but patient operations wait. */
+  #patience: NodeJS.Timeout | undefined;
   #durable = true;
+  #round = 0;
   /** Since when (monotonic) another process has held the write lock; undefined while none does. */
   #busySinceMs: number | undefined;
   readonly #busyMs: number;
@@ -78,6 +84,20 @@ export class SqliteDatabase {
     return attempt(() => this.#statement(sql).get(...values) as Row | undefined);
   }
 
+  /** As `all`, row by row; no row is read any more once the caller leaves its loop. */
+  *rows(sql: string, ...values: SQLInputValue[]): Generator<Row> {
+    try {
+      yield* this.#statement(sql).iterate(...values) as Iterable<Row>;
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+
+  /** Which transaction this is: what an operation read in it is true as long as this number stays. */
+  get round(): number {
+    return this.#round;
+  }
+
   /** Inside an operation only. Answers how many rows changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.#statement(sql).run(...values).changes);
@@ -85,9 +105,9 @@ export class SqliteDatabase {
 
   /**
    * Queues an operation for the next round; resolves with its result when the round is committed. What `work` throws
-   * undoes this operation alone.
+   * undoes this operation alone; it may be called twice, the first time for nothing. `isPatient`: no sender waits for it.
    */
-  write<Result>(durable: boolean, work: () => Result): Promise<Result> {
+  write<Result>(durable: boolean, work: () => Result, isPatient = false): Promise<Result> {
     return new Promise((resolve, reject) => {
       let result: Result;
       this.#waiting.push({
@@ -99,16 +119,23 @@ export class SqliteDatabase {
         done: () => resolve(result),
       });
       if (this.#scheduled) return;
-      this.#scheduled = true;
-      setImmediate(() => this.#round());
+      if (isPatient) this.#patience ??= setTimeout(() => this.#schedule(), PATIENCE_MS);
+      else this.#schedule();
     });
   }
 
-  #round(): void {
+  #schedule(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    this.#scheduled = true;
+    setImmediate(() => this.#runRound());
+  }
+
+  #runRound(): void {
     const operations = this.#waiting.splice(0, ROUND_MAX);
     if (operations.length > 0 && !this.#begin(operations)) return;
     this.#scheduled = this.#waiting.length > 0;
-    if (this.#scheduled) setImmediate(() => this.#round());
+    if (this.#scheduled) setImmediate(() => this.#runRound());
     if (operations.length > 0) this.#transact(operations);
   }
 
@@ -116,7 +143,7 @@ export class SqliteDatabase {
   #begin(operations: readonly Operation[]): boolean {
     try {
       this.#setDurable(operations.some((operation) => operation.durable));
-      this.#statement('BEGIN IMMEDIATE').run();
+      this.#beginTransaction();
       this.#busySinceMs = undefined;
       return true;
     } catch (error) {
@@ -124,14 +151,19 @@ export class SqliteDatabase {
       this.#busySinceMs ??= nowMs;
       if (errorNumber(error) === SQLITE_BUSY && nowMs - this.#busySinceMs < this.#busyMs) {
         this.#waiting.unshift(...operations);
-        setTimeout(() => this.#round(), BUSY_PAUSE_MS);
+        setTimeout(() => this.#runRound(), BUSY_PAUSE_MS);
         return false;
       }
       this.#scheduled = this.#waiting.length > 0;
-      if (this.#scheduled) setImmediate(() => this.#round());
+      if (this.#scheduled) setImmediate(() => this.#runRound());
       for (const operation of operations) operation.fail(storeError(error));
       return false;
     }
+  }
+
+  #beginTransaction(): void {
+    this.#statement('BEGIN IMMEDIATE').run();
+    this.#round++;
   }
 
   #transact(operations: readonly Operation[]): void {
@@ -141,17 +173,30 @@ export class SqliteDatabase {
       for (const operation of kept) operation.done();
       this.#log.wrote();
     } catch (error) {
-      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      this.#rollBack();
       for (const operation of operations) operation.fail(storeError(error));
     }
   }
 
-  /** Those that were not undone. One by itself needs no savepoint: what it throws undoes the round. */
+  #rollBack(): void {
+    if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
+    this.#round++;
+  }
+
+  /**
+   * Those that were not undone. Savepoints cost a copy of each page that is changed, and hardly any operation throws: only
+   * where one of several does are all undone and done again, each by itself.
+   */
   #runAll(operations: readonly Operation[]): readonly Operation[] {
-    const [first] = operations;
-    if (operations.length > 1) return operations.filter((operation) => this.#runAlone(operation));
-    first?.run();
-    return operations;
+    try {
+      for (const operation of operations) operation.run();
+      return operations;
+    } catch (error) {
+      if (operations.length === 1) throw error;
+    }
+    this.#rollBack();
+    this.#beginTransaction();
+    return operations.filter((operation) => this.#runAlone(operation));
   }
 
   #runAlone(operation: Operation): boolean {
@@ -163,6 +208,7 @@ export class SqliteDatabase {
     } catch (error) {
       this.#statement('ROLLBACK TO operation').run();
       this.#statement('RELEASE operation').run();
+      this.#round++;
       operation.fail(storeError(error));
       return false;
     }

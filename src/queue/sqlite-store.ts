@@ -17,6 +17,7 @@ import { claimDeliveries } from './sqlite-claim.ts';
 import { owedCommitments, rememberCommitment, settleCommitment } from './sqlite-commitment.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { archivedAudit, dropArchived, noteArchived, pruneHistory } from './sqlite-history.ts';
+import { type Move, moveDeliveries, settleDeliveries, settleInstances } from './sqlite-move.ts';
 import { listInstances, readCounts, readLedger } from './sqlite-overview.ts';
 import { owe } from './sqlite-owe.ts';
 import {
@@ -55,6 +56,8 @@ export class SqliteStore implements Store {
   readonly #database: SqliteDatabase;
   readonly #clock: Clock;
   readonly #schedule: Clock;
+  /** The last entry of the audit, as of the transaction that it was read or written in. */
+  #head: { readonly round: number; readonly sequence: number; readonly hash: string } | undefined;
 
   /**
    * Opens or makes the database and brings its schema up to date. `schedule` is the clock by which things are due, the
@@ -81,10 +84,14 @@ export class SqliteStore implements Store {
   }
 
   noteDigest(id: InstanceId, digest: string): Promise<void> {
-    return this.#database.write(false, () => {
-      const changed = this.#database.run("UPDATE instance SET digest = ? WHERE id = ? AND digest = ''", digest, id);
-      if (changed > 0) this.#audit('instance.digest', id, `sha256:${digest}`);
-    });
+    return this.#database.write(
+      false,
+      () => {
+        const changed = this.#database.run("UPDATE instance SET digest = ? WHERE id = ? AND digest = ''", digest, id);
+        if (changed > 0) this.#audit('instance.digest', id, `sha256:${digest}`);
+      },
+      true,
+    );
   }
 
   async findBySopInstanceUid(customer: string, sopInstanceUid: string): Promise<InstanceRow | undefined> {
@@ -108,10 +115,15 @@ export class SqliteStore implements Store {
     return row === undefined ? undefined : instanceOf(row);
   }
 
-  async takeReceived(limit: number): Promise<InstanceRow[]> {
-    return this.#database
-      .all(`SELECT ${INSTANCE} FROM instance WHERE state = 'received' ORDER BY urgent DESC, id LIMIT ?`, limit)
-      .map(instanceOf);
+  async takeReceived(limit: number, except: ReadonlySet<InstanceId> = new Set()): Promise<InstanceRow[]> {
+    const ids = this.#database
+      .all("SELECT id FROM instance WHERE state = 'received' ORDER BY urgent DESC, id LIMIT ?", limit + except.size)
+      .map((row) => text(row, 'id'));
+    const rows = ids
+      .filter((id) => !except.has(id))
+      .slice(0, limit)
+      .map((id) => this.#database.first(`SELECT ${INSTANCE} FROM instance WHERE id = ?`, id));
+    return rows.flatMap((row) => (row === undefined ? [] : [instanceOf(row)]));
   }
 
   markPrepared(
@@ -119,10 +131,12 @@ export class SqliteStore implements Store {
     output: PreparedOutput,
     destinations: readonly string[],
     decision: PrepareDecision = {},
-  ): Promise<void> {
+  ): Promise<boolean> {
     const unprepared = decision.unprepared ?? [];
-    return this.#database.write(unprepared.length > 0, () => {
+    const mark = () => {
       const nowMs = this.#schedule.nowMs();
+      const { patient } = decision;
+      if (patient !== undefined && !bindStudy(this.#database, patient.customer, patient.studies, nowMs)) return false;
       const changed = this.#database.run(
         `UPDATE instance SET state = 'prepared', reason = NULL, reason_detail = NULL, prepared_location = ?, manifest = ?, study_key = ?,
            series_key = ?, prepared_bytes = ?, urgent = max(urgent, ?) WHERE id = ? AND state = 'received'`,
@@ -134,7 +148,7 @@ export class SqliteStore implements Store {
         decision.urgent === true ? 1 : 0,
         id,
       );
-      if (changed === 0) return; // decided otherwise meanwhile, by a person
+      if (changed === 0) return true; // decided otherwise meanwhile, by a person
       for (const name of destinations)
         owe(this.#database, id, { destination: name, bytes: output.bytesFor?.[name] ?? output.bytes, nowMs });
       this.#audit('instance.prepared', id, destinations.join(' '));
@@ -149,8 +163,10 @@ export class SqliteStore implements Store {
         }
       }
       // Prepared anew after all that is owed had arrived: nothing is owed any more.
-      this.#settle(id);
-    });
+      settleInstances(this.#database, [id], this.#schedule.nowMs());
+      return true;
+    };
+    return this.#database.write(unprepared.length > 0, mark, true);
   }
 
   hold(id: InstanceId, reason: string, detail: string | undefined): Promise<void> {
@@ -197,7 +213,7 @@ export class SqliteStore implements Store {
         id,
       );
       // What was on its way when it was held may have arrived meanwhile.
-      this.#settle(id);
+      settleInstances(this.#database, [id], this.#schedule.nowMs());
       this.#audit('instance.released', id, `by ${by}`);
     });
   }
@@ -216,31 +232,8 @@ export class SqliteStore implements Store {
   }
 
   settle(deliveries: readonly number[], receipt: string): Promise<void> {
-    return this.#database.write(false, () => {
-      for (const id of deliveries) {
-        this.#database.run(
-          "UPDATE delivery SET state = 'delivered', receipt = ?, reason = NULL, reason_detail = NULL WHERE id = ?",
-          receipt,
-          id,
-        );
-        const row = this.#delivery(id);
-        if (row === undefined) continue;
-        this.#settle(row.instance);
-        this.#audit('delivery.delivered', row.instance, row.destination);
-      }
-    });
-  }
-
-  /** Nothing is owed of it any more when every destination has it. */
-  #settle(id: InstanceId): void {
-    this.#database.run(
-      `UPDATE instance SET settled_at_ms = ? WHERE id = ? AND state = 'prepared' AND settled_at_ms IS NULL
-         AND EXISTS (SELECT 1 FROM delivery WHERE instance = ?)
-         AND NOT EXISTS (SELECT 1 FROM delivery WHERE instance = ? AND state <> 'delivered')`,
-      this.#schedule.nowMs(),
-      id,
-      id,
-      id,
+    return this.#database.write(false, () =>
+      settleDeliveries(this.#database, { deliveries, receipt, nowMs: this.#schedule.nowMs() }, this.#audit),
     );
   }
 
@@ -267,28 +260,9 @@ export class SqliteStore implements Store {
   }
 
   #move(ids: readonly number[], to: DeliveryState, from: readonly DeliveryState[], how: Move): Promise<void> {
-    const states = from.map((state) => `'${state}'`).join(', ');
-    return this.#database.write(how.flushed ?? false, () => {
-      for (const id of ids) {
-        const changed = this.#database.run(
-          `UPDATE delivery SET state = ?, due_at_ms = coalesce(?, due_at_ms), reason = ?, reason_detail = ?, attempts = max(0, attempts + ?)
-           WHERE id = ? AND state IN (${states})`,
-          to,
-          how.dueAtMs ?? null,
-          how.reason ?? null,
-          how.detail ?? null,
-          how.attempts ?? 0,
-          id,
-        );
-        const row = changed === 0 || how.audit === undefined ? undefined : this.#delivery(id);
-        if (row !== undefined)
-          this.#audit(
-            how.audit ?? '',
-            row.instance,
-            [row.destination, how.reason, how.detail].filter((part) => part !== undefined).join(' '),
-          );
-      }
-    });
+    return this.#database.write(how.flushed ?? false, () =>
+      moveDeliveries(this.#database, { ids, to, from }, how, this.#audit),
+    );
   }
 
   requeueAfterRestart(idempotent: (destination: string) => boolean): Promise<{ requeued: number; held: number }> {
@@ -441,34 +415,22 @@ export class SqliteStore implements Store {
     return this.#database.close();
   }
 
-  #delivery(id: number): DeliveryRow | undefined {
-    const row = this.#database.first(`SELECT ${columns(DELIVERY_COLUMNS, 'delivery')} FROM delivery WHERE id = ?`, id);
-    return row === undefined ? undefined : deliveryOf(row);
-  }
-
-  /** In the transaction of what it tells. The last hash is read anew, because the command line may have written too. */
+  /** In the transaction of what it tells; the last hash is read anew in each, because the command line may have written too. */
   readonly #audit: Audit = (event, instance, detail) => {
-    const last = this.#database.first('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1');
-    const sequence = (last === undefined ? 0 : number(last, 'sequence')) + 1;
-    const previous = last === undefined ? CHAIN_START : text(last, 'hash');
-    const entry = { sequence, atMs: this.#clock.nowMs(), event, instance, detail };
+    const { round } = this.#database;
+    const head = this.#head?.round === round ? this.#head : auditHead(this.#database);
+    const { sequence, hash } = head ?? { sequence: 0, hash: CHAIN_START };
+    const entry = { sequence: sequence + 1, atMs: this.#clock.nowMs(), event, instance, detail };
+    const next = chainHash(hash, entry);
     this.#database.run(
       'INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?)',
-      sequence,
+      entry.sequence,
       entry.atMs,
       event,
       instance,
       detail,
-      chainHash(previous, entry),
+      next,
     );
+    this.#head = { round, sequence: entry.sequence, hash: next };
   };
-}
-
-interface Move {
-  readonly audit: string | undefined;
-  readonly dueAtMs?: number;
-  readonly reason?: string;
-  readonly detail?: string | undefined;
-  readonly attempts?: number;
-  readonly flushed?: boolean;
 }

@@ -72,6 +72,8 @@ export interface PrepareDecision {
   readonly urgent?: boolean;
   /** Their deliveries are held at once; `release` has the instance processed anew. */
   readonly unprepared?: readonly UnpreparedFor[];
+  /** Bound as by `bindStudyToPatient`, in the same transaction. */
+  readonly patient?: { readonly customer: string; readonly studies: readonly StudyOfPatient[] };
 }
 
 export interface DeliveryRow {
@@ -177,18 +179,19 @@ export interface Store {
   /** All contents under this customer and SOP Instance UID, oldest first. */
   versionsOf(customer: string, sopInstanceUid: string): Promise<InstanceRow[]>;
   instance(id: InstanceId): Promise<InstanceRow | undefined>;
-  /** In state received, high priority first, then oldest, at most `limit`. A pure query: the caller knows what it has in hand. */
-  takeReceived(limit: number): Promise<InstanceRow[]>;
+  /** In state received, high priority first, then oldest, at most `limit`. A pure query: `except` is what the caller has in hand. */
+  takeReceived(limit: number, except?: ReadonlySet<InstanceId>): Promise<InstanceRow[]>;
   /**
    * prepared, with one queued delivery a destination. An instance that no destination takes is held by the caller
-   * instead. A delivery that was settled or is on its way already stays as it is.
+   * instead. A delivery that was settled or is on its way already stays as it is. False: it is of a study that was another
+   * patient's (`decision.patient`), and nothing has changed.
    */
   markPrepared(
     id: InstanceId,
     output: PreparedOutput,
     destinations: readonly string[],
     decision?: PrepareDecision,
-  ): Promise<void>;
+  ): Promise<boolean>;
   /** No change where nothing is owed any more. */
   hold(id: InstanceId, reason: string, detail: string | undefined): Promise<void>;
   discard(id: InstanceId, rule: string): Promise<void>;

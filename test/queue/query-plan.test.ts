@@ -23,6 +23,8 @@ const CLAIM: ClaimOptions = {
 
 const OPERATIONS: Readonly<Record<string, (store: Store) => Promise<unknown>>> = {
   takeReceived: (store) => store.takeReceived(4),
+  settle: (store) => store.settle([1], ''),
+  markInflight: (store) => store.markInflight([1]),
   'claim by series': (store) => store.claim('cloud', CLAIM),
   'claim by study': (store) => store.claim('cloud', { ...CLAIM, by: 'study' }),
   'claim by instance': (store) => store.claim('cloud', { ...CLAIM, by: 'instance' }),
@@ -59,7 +61,7 @@ const BOUNDED: Readonly<Record<string, RegExp>> = {
   prune: /^SCAN (history|instance_count|delivery|instance)$/,
   counts: /^SCAN (instance|delivery)_count$/,
   'list prepared': /^SCAN instance$/,
-  takeReceived: /^SCAN instance USING INDEX instance_to_process$/,
+  takeReceived: /^SCAN instance USING COVERING INDEX instance_to_process$/,
   'list discarded': /^SCAN instance USING INDEX instance_discarded$/,
   owedCommitments: /^SCAN commitment USING INDEX commitment_owed$/,
   // Of what is owed only, and rarely: a person asks, a start corrects times.
@@ -97,6 +99,7 @@ test('no question of every moment reads a whole table', async (t) => {
     for (const sql of statements) {
       for (const step of database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...placeholders(sql))) {
         const detail = String(step['detail']);
+        if (/^SCAN json_each /.test(detail)) continue; // the ids that are asked for
         if (/^SCAN/.test(detail) && BOUNDED[name]?.test(detail) !== true) faults.push(`${name}: ${detail}`);
         if (/TEMP B-TREE/.test(detail)) faults.push(`${name}: ${detail}`);
       }
