@@ -54,7 +54,8 @@ export interface DispatchDeps {
   ): void;
 }
 
-const IDLE_LOOK_MS = 100;
+/** Between looks at a batch that waits to fall idle; of a shorter time an eighth. */
+const IDLE_LOOK_MS_MAX = 100;
 /** Instances are prepared by the hundred a second, and each says so: to look for a batch costs more than to wait for the next. */
 const GATHER_MS = 20;
 const POLL_MS_MAX = 1000; // a batch that waits for its idle time, or work of another process, is seen within this
@@ -109,8 +110,8 @@ export class Dispatcher {
   }
 
   async #rest(ms: number): Promise<void> {
-    await this.#wake.wait(ms);
-    if (!this.#wake.closed) await sleep(GATHER_MS);
+    const isWoken = await this.#wake.wait(ms);
+    if (isWoken && !this.#wake.closed) await sleep(GATHER_MS);
   }
 
   /** A store that does not answer must not end the lane: it is asked again. */
@@ -146,7 +147,8 @@ export class Dispatcher {
   async #idleMs(nowMs: number): Promise<number> {
     const due = await this.#deps.store.nextDueAtMs(this.destination.name);
     // What is due and was not claimed waits for its batch to fill or to fall idle: look again soon, not at once.
-    return due === undefined ? POLL_MS_MAX : Math.max(IDLE_LOOK_MS, due - nowMs);
+    const lookMs = Math.min(IDLE_LOOK_MS_MAX, Math.max(1, this.#options.batching.idleMs / 8));
+    return due === undefined ? POLL_MS_MAX : Math.max(lookMs, due - nowMs);
   }
 
   async #deliver(claimed: readonly ClaimedDelivery[]): Promise<void> {

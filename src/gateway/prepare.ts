@@ -29,8 +29,8 @@ export interface PrepareDeps {
 
 const POLL_MS = 1000;
 const RETRY_MS = 5000;
-/** Beside those that the workers have, so that none idles while the store is asked. */
-const WAITING_MAX = 2;
+/** Beside those that the workers have, so that none idles while the store is asked or outcomes are noted. */
+const WAITING_MAX = 4;
 const TRIES_MAX = 2;
 
 export class PrepareLoop {
@@ -76,7 +76,7 @@ export class PrepareLoop {
   async #turn(): Promise<number> {
     const { store, pool } = this.#deps;
     const room = pool.size + WAITING_MAX - this.#inHand.size;
-    // One outcome at a time would ask the store for each; the workers have enough until there is room for two.
+    // One outcome at a time would ask the store for each; the workers have enough until there is room for some.
     if (room <= 0 || (room < WAITING_MAX && this.#inHand.size >= pool.size)) return 0;
     // What is in hand or resting is still `received` in the store.
     const resting = [...this.#resting.keys()].filter((id) => this.#rests(id));

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock, systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
+import { SCRATCH_BYTES_MAX } from '../core/scratch.ts';
 import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import type { CrosswalkForm } from '../deid/deidentify.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
@@ -56,8 +57,10 @@ function crosswalkTo(dataDir: string, publicKeyPem: string, form: CrosswalkForm 
   return { publicKeyPem, random: systemRandom.bytes, form, keep };
 }
 
-/** By turns: one goes on while the other waits for the encoder. More would hold more in memory and gain nothing. */
+/** By turns: one goes on while the other waits for the encoder. */
 const RUNNING_MAX = 2;
+/** A third one beside two others, each picture in a thread of its own, where all together are no more in memory than one may be. */
+const SMALL_RUNNING_MAX = 3;
 
 /** Short against every deadline: a message for each step of a small instance costs more than most steps. */
 const PROGRESS_MS = 100;
@@ -100,12 +103,18 @@ if (port !== null) {
   };
   const waiting: { readonly job: ProcessJob; readonly number: number }[] = [];
   let running = 0;
+  let runningBytes = 0;
+  const isRoomFor = ({ bytes }: ProcessJob): boolean =>
+    running < RUNNING_MAX || (running < SMALL_RUNNING_MAX && runningBytes + bytes <= SCRATCH_BYTES_MAX);
   const next = (): void => {
-    const given = running < RUNNING_MAX ? waiting.shift() : undefined;
-    if (given === undefined) return;
+    const [given] = waiting;
+    if (given === undefined || !isRoomFor(given.job)) return;
+    waiting.shift();
     running++;
+    runningBytes += given.job.bytes;
     void processInstance(given.job, options, deps).then((outcome) => {
       running--;
+      runningBytes -= given.job.bytes;
       port.postMessage({ outcome, number: given.number });
       next();
     });

@@ -20,20 +20,21 @@ export class Wake {
     return this.#closed;
   }
 
-  /** Resolves when woken, closed, or after `timeoutMs`. */
-  async wait(timeoutMs: number): Promise<void> {
-    if (this.#closed) return;
+  /** Resolves when woken or closed (true), or after `timeoutMs` (false). */
+  async wait(timeoutMs: number): Promise<boolean> {
+    if (this.#closed) return true;
     if (this.#pending) {
       this.#pending = false;
-      return;
+      return true;
     }
-    await new Promise<void>((resolve) => {
-      const finish = () => {
+    return new Promise<boolean>((resolve) => {
+      const end = (isWoken: boolean) => {
         clearTimeout(timer);
         this.#waiters.delete(finish);
-        resolve();
+        resolve(isWoken);
       };
-      const timer = setTimeout(finish, timeoutMs);
+      const finish = () => end(true);
+      const timer = setTimeout(() => end(false), timeoutMs);
       this.#waiters.add(finish);
     });
   }

@@ -48,8 +48,8 @@ interface Slot<Job, Outcome> {
 
 type Message<Outcome> = { readonly progress: true } | { readonly outcome: Outcome; readonly number: number };
 
-/** Two that run by turns, and two for the time that this thread takes until it hears of an outcome. */
-const TASKS_MAX = 4;
+/** Those that run by turns, and as many again and more for the time that this thread is busy with something else. */
+const TASKS_MAX = 8;
 
 export class WorkerPool<Job, Outcome> {
   readonly #options: WorkerPoolOptions<Job>;

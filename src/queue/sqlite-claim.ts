@@ -78,12 +78,12 @@ interface Members {
 function membersOf(database: SqliteDatabase, destination: string, head: Row, options: ClaimOptions): Members {
   const term = options.by === 'instance' ? 'id' : options.by === 'series' ? 'series_key' : 'study_key';
   const value = options.by === 'instance' ? number(head, 'id') : groupOf(head, options);
+  // The limit is not bound: the engine would plan the statement anew each time.
   const rows = database.all(
-    `SELECT id, bytes, created_at_ms, attempts FROM delivery WHERE destination = ? AND ${term} = ? AND due_at_ms <= ? AND ${OWED} ORDER BY id LIMIT ?`,
+    `SELECT id, bytes, created_at_ms, attempts FROM delivery WHERE destination = ? AND ${term} = ? AND due_at_ms <= ? AND ${OWED} ORDER BY id LIMIT ${options.maxInstances}`,
     destination,
     value,
     options.nowMs,
-    options.maxInstances,
   );
   const ids: number[] = [];
   let bytes = 0;

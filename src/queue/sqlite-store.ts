@@ -116,13 +116,16 @@ export class SqliteStore implements Store {
   }
 
   async takeReceived(limit: number, except: ReadonlySet<InstanceId> = new Set()): Promise<InstanceRow[]> {
-    const ids = this.#database
-      .all("SELECT id FROM instance WHERE state = 'received' ORDER BY urgent DESC, id LIMIT ?", limit + except.size)
-      .map((row) => text(row, 'id'));
-    const rows = ids
-      .filter((id) => !except.has(id))
-      .slice(0, limit)
-      .map((id) => this.#database.first(`SELECT ${INSTANCE} FROM instance WHERE id = ?`, id));
+    const ids: InstanceId[] = [];
+    // No limit that is bound: the engine would plan the statement anew for each value.
+    for (const row of this.#database.rows(
+      "SELECT id FROM instance WHERE state = 'received' ORDER BY urgent DESC, id",
+    )) {
+      if (ids.length >= limit) break;
+      const id = text(row, 'id');
+      if (!except.has(id)) ids.push(id);
+    }
+    const rows = ids.map((id) => this.#database.first(`SELECT ${INSTANCE} FROM instance WHERE id = ?`, id));
     return rows.flatMap((row) => (row === undefined ? [] : [instanceOf(row)]));
   }
 

@@ -67,7 +67,7 @@ test('a worker that dies, throws or runs out of memory fails its own job and no 
 
 test('while one small job waits for something its worker does the next one', async (t) => {
   const workers = pool(t, { isSmall: () => true });
-  assert.equal(workers.size, 4);
+  assert.equal(workers.size, 8);
   const outcomes = await Promise.all(['wait', 'let go'].map((job) => workers.run(job)));
   assert.deepEqual(outcomes, ['waited', 'let go!']);
 });
