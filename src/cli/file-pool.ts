@@ -3,6 +3,7 @@
  * (`FileWork.runLight`) itself: a few files are done before a worker has started, and of many it has its share. Whatever
  * runs a codec over foreign bytes runs in a worker, which can be ended when it hangs.
  */
+import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { type LetheError, toLetheError } from '../core/errors.ts';
@@ -10,6 +11,7 @@ import type { FileJob, FileOutcome, FileWorkerData } from './file-job.ts';
 import { FileWork } from './file-work.ts';
 import { fileWorkers, type Workers } from './file-workers.ts';
 import { FileWorkersProcess } from './file-workers-process.ts';
+import { PixelCopier } from './pixel-copier.ts';
 import { isFromImage } from './started-how.ts';
 
 /**
@@ -22,6 +24,11 @@ const READY_PER_WORKER = 4;
 /** Outcomes that wait for an earlier one. */
 const WAITING_MAX = 256;
 
+/** Of files together, in bytes: to copy less takes less time than a second thread takes to start. */
+const LONG_BYTES_MIN = 32 * 1024 * 1024;
+const LONG_FILE_BYTES = 2 * 1024 * 1024;
+const LOOKED_AT_MAX = 64;
+
 export interface FileResult {
   readonly job: FileJob;
   readonly outcome: FileOutcome;
@@ -32,8 +39,9 @@ export async function* runFileJobs(jobs: readonly FileJob[], data: FileWorkerDat
   const mayBeLight = data.deid !== undefined && jobs.every(({ formats }) => formats.length === 0);
   const size = mayBeLight ? Math.max(1, availableParallelism() - 1) : availableParallelism();
   const workers: Workers = isFromImage() ? new FileWorkersProcess(data, size) : fileWorkers(data, size);
-  const own = mayBeLight ? new FileWork(data, () => undefined) : undefined;
-  const isForWorkers = own === undefined || jobs.length >= JOBS_FOR_WORKERS_MIN;
+  const isForWorkers = !mayBeLight || jobs.length >= JOBS_FOR_WORKERS_MIN;
+  const copier = !isForWorkers && availableParallelism() > 1 && areLong(jobs) ? new PixelCopier() : undefined;
+  const own = mayBeLight ? new FileWork(data, () => undefined, copier) : undefined;
   const waiting: Promise<FileResult>[] = [];
   let ready = 0;
   const runInWorker = (job: FileJob): Promise<FileOutcome> => {
@@ -52,11 +60,24 @@ export async function* runFileJobs(jobs: readonly FileJob[], data: FileWorkerDat
       if (own !== undefined) await setImmediate(); // hears the workers
       if (waiting.length >= WAITING_MAX) yield await (waiting.shift() as Promise<FileResult>);
     }
+    own?.help();
     for (const result of waiting.splice(0)) yield await result;
   } finally {
     await Promise.allSettled(waiting);
     await workers.close();
+    await copier?.close();
   }
+}
+
+/** Whether the first files have much to copy. */
+function areLong(jobs: readonly FileJob[]): boolean {
+  let bytes = 0;
+  for (const { path } of jobs.slice(0, LOOKED_AT_MAX)) {
+    const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    if (size >= LONG_FILE_BYTES) bytes += size;
+    if (bytes >= LONG_BYTES_MIN) return true;
+  }
+  return false;
 }
 
 function failedOutcome(error: LetheError): FileOutcome {

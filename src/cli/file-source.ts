@@ -4,7 +4,13 @@ import type { ByteSource } from '../core/bytes.ts';
 
 const EMPTY = new Uint8Array();
 
-export function fileSource(path: string, { headBytes = 0 } = {}): ByteSource & { close(): void } {
+export interface FileSource extends ByteSource {
+  /** Its descriptor. */
+  readonly fd: number;
+  close(): void;
+}
+
+export function fileSource(path: string, { headBytes = 0 } = {}): FileSource {
   const fd = openSync(path, 'r');
   const { size } = fstatSync(fd);
   const readFile: ByteSource['read'] = (position, length, into) => {
@@ -20,6 +26,7 @@ export function fileSource(path: string, { headBytes = 0 } = {}): ByteSource & {
   };
   const head = headBytes === 0 ? EMPTY : readFile(0, headBytes);
   return {
+    fd,
     size,
     read: (position, length, into) => {
       const end = Math.min(size, position + length);

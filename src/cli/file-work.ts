@@ -25,8 +25,9 @@ import type { RenderedFrame } from '../imaging/render.ts';
 import type { TextDetector } from '../text-detection/detector.ts';
 import { Blocks } from './block-writer.ts';
 import type { FileJob, FileOutcome, FileWorkerData, WrittenImage } from './file-job.ts';
-import { fileSource } from './file-source.ts';
-import { OutputFile } from './output-file.ts';
+import { type FileSource, fileSource } from './file-source.ts';
+import { OutputFile, type OutputFileOptions } from './output-file.ts';
+import type { PixelCopier } from './pixel-copier.ts';
 
 const PIXEL_DATA = 0x7fe00010;
 
@@ -44,13 +45,15 @@ interface Deid {
 export class FileWork {
   readonly #deid: Deid | undefined;
   readonly #onProgress: () => void;
+  readonly #copier: PixelCopier | undefined;
   #detector: Promise<TextDetector | undefined> | undefined;
   readonly #writing = new Set<Promise<unknown>>();
 
-  /** `onProgress` is called before work that may take long on damaged input. */
-  constructor({ deid }: FileWorkerData, onProgress: () => void) {
+  /** `onProgress` is called before work that may take long on damaged input; `copier` copies the pixels of light jobs. */
+  constructor({ deid }: FileWorkerData, onProgress: () => void, copier?: PixelCopier) {
     this.#deid = deid && madeReady(deid);
     this.#onProgress = onProgress;
+    this.#copier = copier;
   }
 
   async run(job: FileJob): Promise<FileOutcome> {
@@ -84,27 +87,36 @@ export class FileWork {
    */
   async runLight(job: FileJob): Promise<{ readonly written: Promise<FileOutcome> } | undefined> {
     if (this.#deid === undefined || job.formats.length > 0) return undefined;
+    let source: FileSource | undefined;
+    let made: Made | undefined;
     try {
-      const source = fileSource(job.path, { headBytes: HEAD_BYTES });
-      try {
-        const read = this.#deid.memory.read(source);
-        const found = hasImage(read.dataSet) ? read.dataSet.derive(triage) : undefined;
-        if (!isLight(read, found, this.#deid.textDetection !== 'off')) return undefined;
-        const made = await deidOpened(job, { source, part10: read, read, triage: found }, this.#deid);
-        while (this.#writing.size >= WRITING_MAX) await Promise.race(this.#writing);
-        return { written: this.#save(made) };
-      } finally {
-        source.close();
-      }
+      source = fileSource(job.path, { headBytes: HEAD_BYTES });
+      const read = this.#deid.memory.read(source);
+      const found = hasImage(read.dataSet) ? read.dataSet.derive(triage) : undefined;
+      if (!isLight(read, found, this.#deid.textDetection !== 'off')) return undefined;
+      const copier = this.#copier && { by: this.#copier, input: source };
+      made = await deidOpened(job, { source, part10: read, read, triage: found, copier }, this.#deid);
+      while (this.#writing.size >= WRITING_MAX) await Promise.race(this.#writing);
+      return { written: this.#save(made, source) };
     } catch (error) {
       return { written: Promise.resolve(failed(error, [])) };
+    } finally {
+      if (made === undefined) source?.close();
     }
   }
 
-  #save(made: Made): Promise<FileOutcome> {
+  /** Of the pixels of light jobs: for whoever has nothing else to do. */
+  help(): void {
+    this.#copier?.help();
+  }
+
+  #save(made: Made, source: FileSource): Promise<FileOutcome> {
     const written = saved(made)
       .catch((error: unknown) => failed(error, []))
-      .finally(() => this.#writing.delete(written));
+      .finally(() => {
+        source.close();
+        this.#writing.delete(written);
+      });
     this.#writing.add(written);
     return written;
   }
@@ -191,11 +203,12 @@ interface Opened {
   /** The same, where it was read as de-identification reads it. */
   readonly read?: ReadHeader;
   readonly triage?: Triage | undefined;
+  readonly copier?: OutputFileOptions['copier'];
 }
 
 async function deidOpened(
   job: FileJob,
-  { source, part10, read, triage }: Opened,
+  { source, part10, read, triage, copier }: Opened,
   options: Deid,
   output?: Output,
 ): Promise<Made> {
@@ -208,7 +221,7 @@ async function deidOpened(
   if (cleaned.held !== undefined) throw new LetheError(cleaned.held, { reason: cleaned.reason });
   const isReadAgain = cleaned.decision === 'redacted' || (output !== undefined && job.formats.length > 0);
   const expectedBytes = source.size - (isReadAgain ? 0 : pixelBytesLeft(part10));
-  const file = new OutputFile(dicomPath, { expectedBytes, isReadAgain, blocks: options.blocks });
+  const file = new OutputFile(dicomPath, { expectedBytes, isReadAgain, blocks: options.blocks, copier });
   try {
     const result = deidentify(source, file, {
       profile: options.compiled,

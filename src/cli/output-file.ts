@@ -5,23 +5,28 @@
  * (`later`): they pass from file to file at the end. What is larger goes to the file as it comes.
  *
  *   const output = new OutputFile(path, { expectedBytes }); deidentify(source, output, ...); check(output.sourceWithoutLater());
- *   await output.fill(); source.close(); await output.save();   // or await output.discard()
+ *   await output.fill(); await output.save(); source.close();   // or await output.discard()
  */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { type ByteSink, type ByteSource, bytesSource, type Pieces } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import { borrowScratch, giveBackScratch, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
 import { type Blocks, BlockWriter } from './block-writer.ts';
-import { fileSource } from './file-source.ts';
+import { type FileSource, fileSource } from './file-source.ts';
+import type { PixelCopier } from './pixel-copier.ts';
 
 /** Room for what de-identification adds to the length of a file. */
 const GROWTH_BYTES = 256 * 1024;
 const MODE = 0o600;
+/** Less is copied sooner than another thread hears of it. */
+const COPIED_BYTES_MIN = 1024 * 1024;
 
 export interface OutputFileOptions {
   readonly expectedBytes: number;
   readonly isReadAgain: boolean;
   readonly blocks: Blocks;
+  /** Who copies long ranges of the input's file, from where they are to the end. */
+  readonly copier?: { readonly by: PixelCopier; readonly input: FileSource } | undefined;
 }
 
 /** Bytes that stand before position `at` of the memory. */
@@ -40,14 +45,17 @@ export class OutputFile implements ByteSink {
   #fd: number | undefined;
   #opened: (ByteSource & { close(): void }) | undefined;
   readonly #later: Later[] = [];
+  readonly #copier: OutputFileOptions['copier'];
+  #copying: Promise<void> | undefined;
   #writer: BlockWriter | undefined;
 
   /**
    * `expectedBytes`: of the input, without what may come later; the output is about as long. `isReadAgain`: whole, before
    * it is saved; then nothing is left for later. `blocks`: of the files of one run.
    */
-  constructor(path: string, { expectedBytes, isReadAgain, blocks }: OutputFileOptions) {
+  constructor(path: string, { expectedBytes, isReadAgain, blocks, copier }: OutputFileOptions) {
     this.#path = path;
+    this.#copier = copier;
     this.#blocks = blocks;
     const wanted = expectedBytes + GROWTH_BYTES;
     if (wanted <= SCRATCH_BYTES_MAX) this.#memory = borrowScratch(wanted);
@@ -64,7 +72,7 @@ export class OutputFile implements ByteSink {
 
   /** What was written, once nothing more will be; it holds until `save` or `discard`. Only where nothing was left for later. */
   source(): ByteSource {
-    if (this.#later.length > 0 || this.#writer !== undefined)
+    if (this.#later.length > 0 || this.#writer !== undefined || this.#copying !== undefined)
       throw new LetheError('INVARIANT', { what: 'an output is read that is not whole' });
     if (this.#memory !== undefined) return bytesSource(this.#memory.subarray(0, this.#used));
     this.#closeFile();
@@ -78,10 +86,10 @@ export class OutputFile implements ByteSink {
     return sourceWithGaps(this.#memory.subarray(0, this.#used), this.#later);
   }
 
-  /** Makes what was left for later; once it answers, the source of that is not read any more. */
+  /** Begins to make what was left for later, whose source is read until `save` or `discard` answers. */
   async fill(): Promise<void> {
     const memory = this.#memory;
-    if (memory === undefined) return;
+    if (memory === undefined || this.#copy(memory)) return;
     const writer = new BlockWriter(this.#path, this.#blocks);
     this.#writer = writer;
     let done = 0;
@@ -100,7 +108,8 @@ export class OutputFile implements ByteSink {
   /** To the file, whole; after a failure there is none. */
   async save(): Promise<void> {
     try {
-      if (this.#writer === undefined) await this.fill();
+      if (this.#writer === undefined && this.#copying === undefined) await this.fill();
+      await this.#copying;
       await this.#release();
     } catch (error) {
       await this.discard();
@@ -110,9 +119,29 @@ export class OutputFile implements ByteSink {
 
   /** Leaves nothing behind. */
   async discard(): Promise<void> {
-    const isOnDisk = this.#memory === undefined || this.#writer !== undefined;
+    const isOnDisk = this.#memory === undefined || this.#writer !== undefined || this.#copying !== undefined;
+    await this.#copying?.catch(() => undefined);
     await this.#release().catch(() => undefined); // what could not be written goes anyway
     if (isOnDisk) rmSync(this.#path, { force: true });
+  }
+
+  /** Whether the one long range is being copied, and what stands around it was written. */
+  #copy(memory: Uint8Array): boolean {
+    const [only] = this.#later;
+    const range = only?.pieces.range;
+    if (this.#copier === undefined || only === undefined || range === undefined) return false;
+    const { by, input } = this.#copier;
+    const { offset, length, cells } = range;
+    if (this.#later.length > 1 || range.source !== input || length < COPIED_BYTES_MIN) return false;
+    const fd = openSync(this.#path, 'w', MODE);
+    this.#fd = fd;
+    writeAll(fd, memory.subarray(0, only.at), 0);
+    this.#copying = by.copy({ from: input.fd, to: fd, readAt: offset, writeAt: only.at, length, cells });
+    this.#copying.catch(() => undefined); // whoever saves or discards hears of it
+    writeAll(fd, memory.subarray(only.at, this.#used), only.at + length);
+    giveBackScratch(memory);
+    this.#memory = undefined;
+    return true;
   }
 
   #takeLater(length: number, pieces: Pieces): void {
@@ -180,6 +209,8 @@ function sourceWithGaps(memory: Uint8Array, gaps: readonly Later[]): ByteSource 
   };
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
+/** Where the file is, or at `position`. */
+function writeAll(fd: number, bytes: Uint8Array, position?: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(fd, bytes, done, bytes.length - done, position === undefined ? null : position + done);
 }

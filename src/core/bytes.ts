@@ -20,7 +20,30 @@ export interface ByteSource {
  * Bytes that are made while they are taken. Each piece is asked for when the one before it is done with; where `room` is
  * given, a piece may be a view of what it answers, and then holds beyond the next: of at least 16 bytes, and new for each.
  */
-export type Pieces = (room?: () => Uint8Array) => Iterable<Uint8Array>;
+export interface Pieces {
+  (room?: () => Uint8Array): Iterable<Uint8Array>;
+  /** The same as data, which can be told to another thread; absent where they are more than that. */
+  readonly range?: SourceRange;
+}
+
+/** `length` bytes from `offset` of a source. */
+export interface SourceRange {
+  readonly source: ByteSource;
+  readonly offset: number;
+  readonly length: number;
+  /** Present where bits of its cells are to be cleared. */
+  readonly cells?: Cells;
+}
+
+/** Little-endian cells that hold values in some of their bits, PS3.5 §8.1.1. */
+export interface Cells {
+  readonly bitsAllocated: 8 | 16 | 32;
+  readonly bitsStored: number;
+  readonly highBit: number;
+  readonly signed: boolean;
+  /** Cells of just this word stay. */
+  readonly padding?: number | undefined;
+}
 
 /** Takes bytes in order. The sink may keep no reference after `write` returns unless it copies. */
 export interface ByteSink {

@@ -3,7 +3,7 @@
  * Values that were not read into memory (pixel data, other bulk) go from source to sink in chunks as they are, so memory
  * does not grow with them. Sequences are written with undefined length (PS3.5 §7.5.1), elements in the order of tags.
  */
-import type { ByteSource } from '../core/bytes.ts';
+import type { ByteSource, Pieces } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import { borrowScratch, giveBackScratch } from '../core/scratch.ts';
 import { type DataSet, type Element, valueBytes } from '../dicom/data-set.ts';
@@ -163,11 +163,13 @@ export class Rewriter {
   }
 
   #copyPixels(element: Element, vr: Vr): void {
-    const { pixelBytes, writer } = this.#options;
+    const { pixelBytes, writer, source } = this.#options;
+    const { offset } = element;
     const length = pixelBytes === undefined ? element.length : Math.min(element.length, pixelBytes);
-    if (element.value === undefined)
-      writer.bulk(element.tag, vr, length, (room) => this.#pieces(element.offset, length, room));
-    else writer.element(element.tag, vr, element.value.subarray(0, length));
+    if (element.value === undefined) {
+      const pieces: Pieces = (room) => this.#pieces(offset, length, room);
+      writer.bulk(element.tag, vr, length, Object.assign(pieces, { range: { source, offset, length } }));
+    } else writer.element(element.tag, vr, element.value.subarray(0, length));
   }
 
   #copyBulk(element: Element, vr: Vr, length: number): void {

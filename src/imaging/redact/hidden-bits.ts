@@ -2,7 +2,7 @@
  * Clearing what hides in the bits of native pixel cells that hold no pixel (unused-bits.ts), while the cells pass, piece by
  * piece: memory does not depend on the size of a frame. It needs no codec, so that whoever passes pixels through loads none.
  */
-import type { Pieces } from '../../core/bytes.ts';
+import type { Cells, Pieces, SourceRange } from '../../core/bytes.ts';
 import { LetheError } from '../../core/errors.ts';
 import { borrowScratch, giveBackScratch } from '../../core/scratch.ts';
 import { swapBytes } from '../byte-order.ts';
@@ -25,9 +25,26 @@ export function clearHiddenNativeBits(part10: NativeFile): PixelReplacements | u
   if (!hasUnusedBits(description)) return undefined;
   const value = nativeValue(part10, description);
   const padding = paddingWord(part10, description);
-  const chunks: Pieces = (room) => clearedPieces(part10, value, padding, room);
+  const pieces: Pieces = (room) => clearedPieces(part10, value, padding, room);
+  const range = rangeOf(part10, value, padding);
+  const chunks = range === undefined ? pieces : Object.assign(pieces, { range });
   const { vr, length } = value;
   return { replace: new Map([[description.pixelDataTag, { kind: 'bulk', vr, length, chunks }]]), methodCodes: [] };
+}
+
+/** Of whole little-endian cells without padding behind them. */
+function rangeOf(
+  { source }: NativeFile,
+  { element, description, unit, pixelBytes, length }: NativeValue,
+  padding: number | undefined,
+): SourceRange | undefined {
+  const { bitsAllocated, bitsStored, highBit, signed } = description;
+  if (unit !== 1 || pixelBytes !== length || element.length < length || !isWidth(bitsAllocated)) return undefined;
+  return { source, offset: element.offset, length, cells: { bitsAllocated, bitsStored, highBit, signed, padding } };
+}
+
+function isWidth(bits: number): bits is Cells['bitsAllocated'] {
+  return bits === 8 || bits === 16 || bits === 32;
 }
 
 /** Cells with nothing hidden pass by reference where the source answers views; others are changed in memory of their own. */
