@@ -29,6 +29,7 @@ export class PixelCopier {
     thread.on('message', (message: FromThread) => this.#onAnswer(message));
     thread.on('error', () => this.#goOnAlone());
     thread.on('exit', () => this.#goOnAlone());
+    thread.unref(); // but for what was begun
     this.#thread = thread;
   }
 
@@ -46,6 +47,7 @@ export class PixelCopier {
       }
       const number = this.#numbers++;
       this.#begun.set(number, begun);
+      this.#thread.ref();
       this.#thread.postMessage({ number, task, claimed: begun.claimed } satisfies ToThread);
     });
   }
@@ -71,6 +73,7 @@ export class PixelCopier {
   #onAnswer({ number, failed }: FromThread): void {
     const begun = this.#begun.get(number);
     this.#begun.delete(number);
+    if (this.#begun.size === 0) this.#thread?.unref();
     if (begun === undefined) return;
     if (failed || begun.failure !== undefined) copyAgain(begun);
     else begun.resolve();
