@@ -20,7 +20,7 @@ const TARGETS: Readonly<Record<string, readonly string[]>> = {
   'src/deid/actions.ts': ['deid/actions'],
   'src/deid/dates.ts': ['deid/dates'],
   'src/deid/pseudonym.ts': ['deid/pseudonym'],
-  'src/deid/leak-check.ts': ['deid/leak-check'],
+  'src/deid/leak-check.ts': ['deid/leak-check', 'deid/checked-outputs'],
   'src/deid/rule-checks.ts': ['deid/profile'],
   'src/core/pattern.ts': ['core/pattern'],
 };

@@ -169,7 +169,7 @@ function isOpaque(vr: Vr): boolean {
 
 function uidsHold(text: string, needles: Needles): boolean {
   return text.split('\\').some((value) => {
-    const uid = value.replace(/[\0 ]+$/, '');
+    const uid = value.replace(/^[\0 ]+|[\0 ]+$/g, '');
     return needles.uids.has(uid) && !isStandardUid(uid);
   });
 }
