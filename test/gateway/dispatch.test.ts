@@ -19,7 +19,7 @@ import { Remake } from '../../src/gateway/remake.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { deliverable } from '../delivery/deliverable.ts';
 import { scriptedServer } from '../delivery/scripted-server.ts';
-import { output, spooled, testClock } from '../queue/store.contract.ts';
+import { output, spooled, testClock } from '../queue/store-rig.ts';
 
 const DELIVERED: DeliveryOutcome = { kind: 'delivered', receipt: 'ok' };
 const OPTIONS: DispatchOptions = {

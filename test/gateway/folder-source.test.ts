@@ -22,7 +22,7 @@ import { Receiver } from '../../src/gateway/receive.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { buildPart10 } from '../build/data-set.ts';
-import { testClock } from '../queue/store.contract.ts';
+import { testClock } from '../queue/store-rig.ts';
 import { skipWithoutProgram } from '../support/peers.ts';
 
 const STABLE_MS = 1000;

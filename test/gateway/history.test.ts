@@ -12,7 +12,7 @@ import { silentLogger } from '../../src/core/log.ts';
 import { History, type HistoryDeps } from '../../src/gateway/history.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { lethe } from '../cli/run-lethe.ts';
-import { testClock } from '../queue/store.contract.ts';
+import { testClock } from '../queue/store-rig.ts';
 
 const HOUR_MS = 3_600_000;
 const OPTIONS = { knownMs: HOUR_MS, knownMsMin: HOUR_MS, instancesMax: 1_000_000, linesMs: HOUR_MS, pollMs: 1000 };

@@ -12,7 +12,7 @@ import { LocalPreparedArea } from '../../src/queue/local-prepared.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import type { PreparedOutput } from '../../src/queue/store.ts';
-import { spooled } from '../queue/store.contract.ts';
+import { spooled } from '../queue/store-rig.ts';
 
 const DEPS = { clock: systemClock, random: systemRandom };
 const HOUR_MS = 3_600_000;

@@ -12,7 +12,7 @@ import fc from 'fast-check';
 import { CHAIN_START, chainHash } from '../../src/core/chain.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import type { ClaimedDelivery, InstanceRow } from '../../src/queue/store.ts';
-import { output, spooled, type TestClock, testClock } from './store.contract.ts';
+import { output, spooled, type TestClock, testClock } from './store-rig.ts';
 
 const DESTINATIONS = ['cloud', 'pacs'];
 const INSTANCES_MAX = 3;

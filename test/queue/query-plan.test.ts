@@ -11,7 +11,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import type { ClaimOptions, Store } from '../../src/queue/store.ts';
-import { preparedInstance, testClock } from './store.contract.ts';
+import { preparedInstance, testClock } from './store-rig.ts';
 
 const CLAIM: ClaimOptions = {
   nowMs: Number.MAX_SAFE_INTEGER,

@@ -11,7 +11,7 @@ import { type TestContext, test } from 'node:test';
 import { SqliteDatabase } from '../../src/queue/sqlite-database.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { dumpOf } from './schema-dump.ts';
-import { testClock } from './store.contract.ts';
+import { testClock } from './store-rig.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../src/queue/migrations');
 const files = readdirSync(MIGRATIONS).toSorted();

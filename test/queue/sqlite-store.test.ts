@@ -6,7 +6,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { dumpOf } from './schema-dump.ts';
-import { storeContract, testClock } from './store.contract.ts';
+import { storeContract } from './store.contract.ts';
+import { testClock } from './store-rig.ts';
 
 function databasePath(t: TestContext): string {
   const dir = mkdtempSync(join(tmpdir(), 'lethe-store-'));

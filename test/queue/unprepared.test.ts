@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { LocalPreparedArea } from '../../src/queue/local-prepared.ts';
 import type { PreparedLocation } from '../../src/queue/spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
-import { testClock } from './store.contract.ts';
+import { testClock } from './store-rig.ts';
 
 const ID = '01J00000000000000000000000';
 
