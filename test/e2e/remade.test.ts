@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BundledPlace, bundledIn } from '../../src/queue/prepared-bundle.ts';
 import { Campaign } from '../support/campaign.ts';
-import { type Flow, type Rig, startRig } from '../support/gateway-process.ts';
+import { type Flow, type Rig, startRig, waitFor } from '../support/gateway-process.ts';
 
 /** Instances of each wave; what is prepared a second later is in another file. */
 const WAVE = 3;
@@ -48,11 +48,13 @@ function packsOf(rig: Rig, files: readonly string[] = filesOf(rig)): BundledPlac
 }
 
 async function prepared(rig: Rig, count: number): Promise<void> {
-  for (;;) {
-    const { counts } = await rig.get<{ counts: Flow }>('/api/v1/status');
-    if (counts.prepared === count) return;
-    await sleep(50);
-  }
+  await waitFor(
+    async () => {
+      const { counts } = await rig.get<{ counts: Flow }>('/api/v1/status');
+      return counts.prepared === count || undefined;
+    },
+    () => `${count} prepared`,
+  );
 }
 
 test('prepared output that a power cut damaged is made again and delivered', async (t) => {
@@ -93,5 +95,8 @@ test('prepared output that a power cut damaged is made again and delivered', asy
   const remade = rig.log().match(/"instance\.remade"/g) ?? [];
   assert.equal(remade.length, Object.keys(OF_PACK).length, 'all but those that the start misses');
   // What was damaged is erased with the next pass of erasing.
-  while (packsOf(rig).length > instances) await sleep(100);
+  await waitFor(
+    () => packsOf(rig).length <= instances || undefined,
+    () => 'damaged packs erased',
+  );
 });

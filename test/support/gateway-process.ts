@@ -173,18 +173,32 @@ class ProcessRig implements Rig {
   }
 
   async quiet(destinations?: readonly string[]): Promise<Flow> {
-    const deadline = performance.now() + WAIT_TIMEOUT_MS;
-    for (;;) {
+    let last: Flow | undefined;
+    const look = async () => {
       const { counts } = await this.get<{ counts: Flow }>('/api/v1/status');
       const looked = Object.entries(counts.deliveries).filter(([name]) => destinations?.includes(name) ?? true);
       const owed = looked.reduce(
         (sum, [, states]) => sum + OWED.reduce((part, state) => part + (states[state] ?? 0), 0),
         0,
       );
-      if (counts.received === 0 && owed === 0) return counts;
-      if (performance.now() > deadline) throw new Error(`not quiet: ${JSON.stringify(counts)}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+      last = counts;
+      return counts.received === 0 && owed === 0 ? counts : undefined;
+    };
+    return waitFor(look, () => `quiet, but ${JSON.stringify(last)}`);
+  }
+}
+
+/** What `look` gives once it is not undefined. It fails, and says of what, where that never comes. */
+export async function waitFor<Value>(
+  look: () => Value | undefined | Promise<Value | undefined>,
+  what: () => string,
+): Promise<Value> {
+  const deadline = performance.now() + WAIT_TIMEOUT_MS;
+  for (;;) {
+    const value = await look();
+    if (value !== undefined) return value;
+    if (performance.now() > deadline) throw new Error(`it never came to be: ${what()}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
