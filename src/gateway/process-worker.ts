@@ -2,7 +2,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock, systemRandom } from '../core/clock.ts';
 import { LetheError } from '../core/errors.ts';
-import { SCRATCH_BYTES_MAX } from '../core/scratch.ts';
 import type { PixelPolicy } from '../deid/burned-in/clean-pixels.ts';
 import type { CrosswalkForm } from '../deid/deidentify.ts';
 import { type CompiledProfile, compileProfile } from '../deid/profile.ts';
@@ -18,6 +17,7 @@ import type { DestinationTaker, Rendering } from './outputs.ts';
 import { processInstance } from './process.ts';
 import type { ProcessJob } from './process-job.ts';
 import { SiblingMemories } from './sibling-memories.ts';
+import { Turns } from './turns.ts';
 
 /** Plain data: it is cloned into the thread. */
 export interface ProcessWorkerData {
@@ -56,11 +56,6 @@ function crosswalkTo(dataDir: string, publicKeyPem: string, form: CrosswalkForm 
   const keep = (sopInstanceUid: string, record: Uint8Array) => keepCrosswalk(dataDir, sopInstanceUid, record);
   return { publicKeyPem, random: systemRandom.bytes, form, keep };
 }
-
-/** By turns: one goes on while the other waits for the encoder. */
-const RUNNING_MAX = 2;
-/** A third one beside two others, each picture in a thread of its own, where all together are no more in memory than one may be. */
-const SMALL_RUNNING_MAX = 3;
 
 /** Short against every deadline: a message for each step of a small instance costs more than most steps. */
 const PROGRESS_MS = 100;
@@ -101,27 +96,12 @@ if (port !== null) {
     detector: data.pixels.textDetection === 'off' ? undefined : openDetector(onProgress),
     onProgress,
   };
-  const waiting: { readonly job: ProcessJob; readonly number: number }[] = [];
-  let running = 0;
-  let runningBytes = 0;
-  const isRoomFor = ({ bytes }: ProcessJob): boolean =>
-    running < RUNNING_MAX || (running < SMALL_RUNNING_MAX && runningBytes + bytes <= SCRATCH_BYTES_MAX);
-  const next = (): void => {
-    const [given] = waiting;
-    if (given === undefined || !isRoomFor(given.job)) return;
-    waiting.shift();
-    running++;
-    runningBytes += given.job.bytes;
-    void processInstance(given.job, options, deps).then((outcome) => {
-      running--;
-      runningBytes -= given.job.bytes;
-      port.postMessage({ outcome, number: given.number });
-      next();
-    });
-    next();
-  };
-  port.on('message', (given: { job: ProcessJob; number: number }) => {
-    waiting.push(given);
-    next();
+  const turns = new Turns();
+  port.on('message', ({ job, number }: { job: ProcessJob; number: number }) => {
+    const run = async () => {
+      const outcome = await processInstance(job, options, deps);
+      port.postMessage({ outcome, number });
+    };
+    turns.add({ bytes: job.bytes, run });
   });
 }

@@ -1,7 +1,7 @@
 /**
  * The road of one instance, read from top to bottom: check that it is what was received, inspect, clean the pixels, and
  * for each output that a destination asks for de-identify, verify, render; then seal. It runs in a worker, by turns with
- * others where all are small, with the spool's bytes in and a prepared pack out.
+ * others where they are small, with the spool's bytes in and a prepared pack out.
  *
  * Fail closed: whatever throws ends in *held* (or, when nothing is wrong with the instance, in *retry*), and nothing that
  * was not verified is ever sealed. An output that cannot be made is held for its destinations; the others go on. Arrows
