@@ -32,7 +32,7 @@ export const command: Command = {
     json: JSON_OPTION,
   },
   details: Object.entries(BENCHES)
-    .map(([name, what]) => `  ${name.padEnd(12)}${what}`)
+    .map(([name, what]) => `  ${name.padEnd(16)}${what}`)
     .join('\n'),
   async run({ positionals, options }) {
     const [name = ''] = positionals;

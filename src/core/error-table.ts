@@ -4,6 +4,9 @@
  * `blame` says whose fault it is, `disposition` what to do next: retry decisions look at the disposition and at nothing
  * else. A message may carry tags, VRs, offsets, lengths, counts and our own instance id; it never carries an element
  * value, a file name given by a sender, or anything else that may identify a person.
+ *
+ * One file, however long: a code that is written twice does not compile here, where tables of floors put together would
+ * let the later one win; and every floor needs the table of those below it, so that all of them would stand in `core`.
  */
 
 /** Whose fault: the sender, the operator (configuration, disk), the destination, or this program. */
