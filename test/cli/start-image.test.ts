@@ -19,6 +19,7 @@ import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { FileJob } from '../../src/cli/file-job.ts';
 import { FileWorkersProcess } from '../../src/cli/file-workers-process.ts';
+import { part10Of } from '../../src/samples/instance.ts';
 import { makeSampleStudies } from '../../src/samples/studies.ts';
 import { folder } from './run-lethe.ts';
 
@@ -109,6 +110,34 @@ test('from its image deid answers, reports and writes what it does from the sour
     assert.ok(image.files.length >= 3, args.join(' '));
     assert.ok(existsSync(place.image), 'the image was used, not given up');
   }
+});
+
+test('from its image deid copies long pixels in two threads, to the same bytes', async (t) => {
+  const place = await prepared(t);
+  const side = 4608; // two bytes each: longer than what one thread copies alone (`LONG_BYTES_MIN`)
+  const long = part10Of({
+    attributes: {
+      SOPClassUID: '1.2.840.10008.5.1.4.1.1.1.1', // Digital X-Ray Image Storage - For Presentation
+      SOPInstanceUID: '2.25.42',
+      StudyInstanceUID: '2.25.43',
+      SeriesInstanceUID: '2.25.44',
+      PatientID: 'S42',
+      BurnedInAnnotation: 'NO',
+      SamplesPerPixel: [1],
+      PhotometricInterpretation: 'MONOCHROME2',
+      Rows: [side],
+      Columns: [side],
+      BitsAllocated: [16],
+      BitsStored: [12],
+      HighBit: [11],
+      PixelRepresentation: [0],
+    },
+    pixelData: new Uint8Array(2 * side * side).fill(3),
+  });
+  writeFileSync(join(place.dir, 'in', 'long.dcm'), long);
+  const image = outcome(place, 'image', '--no-text-detection');
+  assert.deepEqual(image, outcome(place, 'sources', '--no-text-detection'));
+  assert.ok(image.files.some(([, bytes]) => Buffer.from(bytes ?? '', 'base64').length >= 2 * side * side));
 });
 
 test('from its image deid tells a mistake in a profile, an option or an argument as it does from the sources', async (t) => {
