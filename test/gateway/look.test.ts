@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import sharp from 'sharp';
 import { systemClock, systemRandom } from '../../src/core/clock.ts';
-import { newInstanceId } from '../../src/core/identifier.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { lookInto } from '../../src/gateway/look.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import { buildPart10 } from '../build/data-set.ts';
+import { receivedRecord } from '../build/record.ts';
 
 /** Two frames of 2 x 2 pixels: 10 20 30 40, then 50 60 70 80. */
 const FRAMES = buildPart10([
@@ -35,20 +35,7 @@ async function received(t: TestContext, bytes: Uint8Array) {
   const spool = await LocalSpool.open({ dataDir, minFreeDiskBytes: 0 }, deps);
   t.after(() => spool.close());
   const writer = spool.writer();
-  const incoming = writer.begin(
-    {
-      id: newInstanceId(systemClock, systemRandom),
-      customer: 'default',
-      sourceKind: 'dicom',
-      sourceName: 'MODALITY',
-      sopClassUid: '1.2.840.10008.5.1.4.1.1.7',
-      sopInstanceUid: '2.25.1',
-      transferSyntaxUid: '1.2.840.10008.1.2.1',
-      receivedAtMs: 1,
-      priority: 'normal',
-    },
-    new Uint8Array(0),
-  );
+  const incoming = writer.begin(receivedRecord({ sopClassUid: '1.2.840.10008.5.1.4.1.1.7' }), new Uint8Array(0));
   incoming.write(bytes);
   const { location } = await incoming.commit();
   await writer.close();

@@ -5,13 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { systemClock, systemRandom } from '../../src/core/clock.ts';
-import { newInstanceId } from '../../src/core/identifier.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { recover } from '../../src/gateway/recover.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import type { SpooledInstance } from '../../src/queue/spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
-import { CT_IMAGE_STORAGE, EXPLICIT_LITTLE } from '../build/pdu.ts';
+import { receivedRecord } from '../build/record.ts';
 
 async function open(t: TestContext) {
   const dataDir = mkdtempSync(join(tmpdir(), 'lethe-recover-'));
@@ -29,20 +28,7 @@ async function open(t: TestContext) {
 
 async function receive(spool: LocalSpool, sopInstanceUid: string, fill: number): Promise<SpooledInstance> {
   const writer = spool.writer();
-  const incoming = writer.begin(
-    {
-      id: newInstanceId(systemClock, systemRandom),
-      customer: 'default',
-      sourceKind: 'dicom',
-      sourceName: 'MODALITY',
-      sopClassUid: CT_IMAGE_STORAGE,
-      sopInstanceUid,
-      transferSyntaxUid: EXPLICIT_LITTLE,
-      receivedAtMs: 1,
-      priority: 'normal',
-    },
-    Buffer.alloc(132),
-  );
+  const incoming = writer.begin(receivedRecord({ sopInstanceUid }), Buffer.alloc(132));
   incoming.write(Buffer.alloc(10_000, fill));
   const spooled = await incoming.commit();
   await writer.close();

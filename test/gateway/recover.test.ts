@@ -5,12 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock, systemRandom } from '../../src/core/clock.ts';
-import { newInstanceId } from '../../src/core/identifier.ts';
 import { silentLogger } from '../../src/core/log.ts';
 import { recover } from '../../src/gateway/recover.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
-import { CT_IMAGE_STORAGE, EXPLICIT_LITTLE } from '../build/pdu.ts';
+import { receivedRecord } from '../build/record.ts';
 
 test('a record without a row is owed again if its data are whole, and erased if a power cut left a hole', async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'lethe-recover-'));
@@ -20,20 +19,7 @@ test('a record without a row is owed again if its data are whole, and erased if 
   const first = await openSpool();
   const writer = first.writer();
   const commit = (sopInstanceUid: string) => {
-    const incoming = writer.begin(
-      {
-        id: newInstanceId(systemClock, systemRandom),
-        customer: 'default',
-        sourceKind: 'dicom',
-        sourceName: 'MODALITY',
-        sopClassUid: CT_IMAGE_STORAGE,
-        sopInstanceUid,
-        transferSyntaxUid: EXPLICIT_LITTLE,
-        receivedAtMs: 1,
-        priority: 'normal',
-      },
-      Buffer.alloc(132),
-    );
+    const incoming = writer.begin(receivedRecord({ sopInstanceUid }), Buffer.alloc(132));
     incoming.write(Buffer.alloc(50_000, 7));
     return incoming.commit();
   };

@@ -13,8 +13,9 @@ import { silentLogger } from '../../src/core/log.ts';
 import { recover } from '../../src/gateway/recover.ts';
 import { Retention } from '../../src/gateway/retention.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
-import type { ReceivedRecord, SpooledInstance, SpoolWriter } from '../../src/queue/spool.ts';
+import type { SpooledInstance, SpoolWriter } from '../../src/queue/spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
+import { receivedRecord } from '../build/record.ts';
 import { everythingUnder } from '../support/gateway-process.ts';
 
 const DEPS = { clock: systemClock, random: systemRandom };
@@ -44,18 +45,7 @@ function folder(t: TestContext): string {
 let uid = 0;
 
 async function receive(writer: SpoolWriter, store: SqliteStore, text: string): Promise<SpooledInstance> {
-  const record: ReceivedRecord = {
-    id: newInstanceId(systemClock, systemRandom),
-    customer: 'default',
-    sourceKind: 'dicom',
-    sourceName: 'CT',
-    sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
-    sopInstanceUid: `2.25.${++uid}`,
-    transferSyntaxUid: '1.2.840.10008.1.2.1',
-    receivedAtMs: 1,
-    priority: 'normal',
-    facts: { text },
-  };
+  const record = receivedRecord({ sopInstanceUid: `2.25.${++uid}`, facts: { text } });
   const incoming = writer.begin(record, Buffer.alloc(132));
   incoming.write(contentOf(text));
   const spooled = await incoming.commit();

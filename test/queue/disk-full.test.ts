@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { systemClock, systemRandom } from '../../src/core/clock.ts';
-import { newInstanceId } from '../../src/core/identifier.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import type { SpooledInstance } from '../../src/queue/spool.ts';
+import { receivedRecord } from '../build/record.ts';
 
 const DEPS = { clock: systemClock, random: systemRandom };
 const INSTANCE_BYTES = 300_000;
@@ -26,17 +26,7 @@ function smallFileSystem(t: TestContext): string | undefined {
 
 async function store(spool: LocalSpool, number: number): Promise<SpooledInstance> {
   const writer = spool.writer();
-  const record = {
-    id: newInstanceId(systemClock, systemRandom),
-    customer: 'default',
-    sourceKind: 'dicom',
-    sourceName: 'FULL',
-    sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
-    sopInstanceUid: `2.25.${number}`,
-    transferSyntaxUid: '1.2.840.10008.1.2.1',
-    receivedAtMs: 1,
-    priority: 'normal',
-  } as const;
+  const record = receivedRecord({ sopInstanceUid: `2.25.${number}` });
   const incoming = writer.begin(record, new Uint8Array(0));
   try {
     incoming.write(new Uint8Array(INSTANCE_BYTES).fill(number));

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { systemClock, systemRandom } from '../../src/core/clock.ts';
-import { newInstanceId } from '../../src/core/identifier.ts';
 import { openVerified } from '../../src/queue/local-received.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import type { SpooledInstance, SpoolWriter } from '../../src/queue/spool.ts';
+import { receivedRecord } from '../build/record.ts';
 
 const DEPS = { clock: systemClock, random: systemRandom };
 const HEADER = new Uint8Array(132).fill(7);
@@ -27,17 +27,10 @@ function bytesOf(length: number): Uint8Array {
 }
 
 async function store(writer: SpoolWriter, data: Uint8Array): Promise<SpooledInstance> {
-  const record = {
-    id: newInstanceId(systemClock, systemRandom),
-    customer: 'default',
-    sourceKind: 'dicom',
+  const record = receivedRecord({
     sourceName: 'X'.repeat(data.length % 7), // rows of any length
     sopClassUid: '1.2.840.10008.5.1.4.1.1.1.1',
-    sopInstanceUid: '2.25.1',
-    transferSyntaxUid: '1.2.840.10008.1.2.1',
-    receivedAtMs: 1,
-    priority: 'normal',
-  } as const;
+  });
   const incoming = writer.begin(record, HEADER);
   for (let at = 0; at < data.length; at += 100_000)
     if (!incoming.write(data.slice(at, at + 100_000))) await incoming.drained();

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock, systemRandom } from '../../src/core/clock.ts';
-import { newInstanceId } from '../../src/core/identifier.ts';
 import type { LogEvents } from '../../src/core/log.ts';
 import { DiskWatch } from '../../src/gateway/disk-watch.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import { pauseMsPerByte } from '../../src/queue/paced.ts';
 import type { SpoolSpace } from '../../src/queue/spool.ts';
+import { receivedRecord } from '../build/record.ts';
 
 const LIMIT = 1_000_000_000;
 const MEBIBYTE = 1024 * 1024;
@@ -35,20 +35,7 @@ test('between twice the mark and the mark instances are taken whole, with pauses
   t.after(() => spool.close());
   const writer = spool.writer();
   const store = async () => {
-    const incoming = writer.begin(
-      {
-        id: newInstanceId(systemClock, systemRandom),
-        customer: 'default',
-        sourceKind: 'dicom',
-        sourceName: 'CT',
-        sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
-        sopInstanceUid: '2.25.1',
-        transferSyntaxUid: '1.2.840.10008.1.2.1',
-        receivedAtMs: 1,
-        priority: 'normal',
-      },
-      new Uint8Array(0),
-    );
+    const incoming = writer.begin(receivedRecord(), new Uint8Array(0));
     let asked = 0;
     for (let slice = 0; slice < 8; slice++)
       if (!incoming.write(new Uint8Array(MEBIBYTE / 4))) {

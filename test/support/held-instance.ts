@@ -9,6 +9,7 @@ import { LocalReviews } from '../../src/queue/local-review.ts';
 import { LocalSpool } from '../../src/queue/local-spool.ts';
 import { SqliteStore } from '../../src/queue/sqlite-store.ts';
 import { type BuildElement, buildPart10 } from '../build/data-set.ts';
+import { receivedRecord } from '../build/record.ts';
 
 const CAPTURE = '1.2.840.10008.5.1.4.1.1.7';
 
@@ -33,17 +34,7 @@ export async function heldInstance(t: TestContext, options: HeldOptions = {}) {
   const writer = spool.writer();
   const id = newInstanceId(systemClock, systemRandom);
   const incoming = writer.begin(
-    {
-      id,
-      customer: 'default',
-      sourceKind: 'dicom',
-      sourceName: 'MODALITY',
-      sopClassUid: CAPTURE,
-      sopInstanceUid: '2.25.1',
-      transferSyntaxUid: transferSyntax,
-      receivedAtMs: 1,
-      priority: 'normal',
-    },
+    receivedRecord({ id, sopClassUid: CAPTURE, transferSyntaxUid: transferSyntax }),
     new Uint8Array(0),
   );
   const head: readonly BuildElement[] = [
