@@ -20,7 +20,7 @@ test('one for each profile, key and generation', () => {
     memories.of(BASIC, KEY),
     memories.of(DEFAULT, OTHER_KEY),
     memories.of(DEFAULT, { ...KEY, generation: 2 }),
-    memories.of(compileProfile('default'), KEY),
+    memories.of(compileProfile('name: own\nbase: ps3.15\n'), KEY),
   ];
   assert.equal(new Set([first, ...others]).size, 5);
   assert.equal(memories.of(DEFAULT, KEY), first);
