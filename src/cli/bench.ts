@@ -22,7 +22,7 @@ const ROOT = resolve(import.meta.dirname, '../..');
 
 export const command: Command = {
   summary: 'Runs a benchmark beside its peers: interleaved rounds, medians and ratios.',
-  usage: `${Object.keys(BENCHES).join('|')} [--rounds N] [--minutes N] [--pictures N] [--radiographs N] [--seed N]`,
+  usage: `${Object.keys(BENCHES).join('|')} [--rounds N] [--minutes N] [--pictures N] [--radiographs N] [--seed N] [-- OPTION...]`,
   options: {
     rounds: { type: 'string', value: 'N', help: 'Rounds (default: as the benchmark says).' },
     minutes: { type: 'string', value: 'N', help: 'Minutes of `soak` (default: 30).' },
@@ -33,9 +33,10 @@ export const command: Command = {
   },
   details: Object.entries(BENCHES)
     .map(([name, what]) => `  ${name.padEnd(16)}${what}`)
+    .concat('What stands behind -- goes to the benchmark as it is, e.g. `deidentify -- --large --workload one`.')
     .join('\n'),
   async run({ positionals, options }) {
-    const [name = ''] = positionals;
+    const [name = '', ...further] = positionals;
     const script = join(ROOT, 'bench', `${name}.ts`);
     if (BENCHES[name] === undefined) throw new UsageError(`name one of ${Object.keys(BENCHES).join(', ')}`);
     if (!existsSync(script) || !existsSync(join(ROOT, 'node_modules/dcmjs-codecs')))
@@ -47,7 +48,13 @@ export const command: Command = {
     );
     const child = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', script, ...numbers, ...(flag(options, 'json') ? ['--json'] : [])],
+      [
+        '--disable-warning=ExperimentalWarning',
+        script,
+        ...numbers,
+        ...(flag(options, 'json') ? ['--json'] : []),
+        ...further,
+      ],
       { stdio: 'inherit', cwd: ROOT },
     );
     return new Promise((done) => child.once('exit', (code) => done(code ?? EXIT.failure)));

@@ -46,6 +46,14 @@ test('help answers 0 for every verb; an unknown verb, option or missing argument
   }
 });
 
+test('bench hands on what stands behind --, and refuses a name that is none', (t) => {
+  const dir = folder(t);
+  const { code, err } = lethe(dir, 'bench', 'deidentify', '--', '--no-such-option');
+  assert.equal(code, 1, 'no wrong usage of the verb: the benchmark does not know it');
+  assert.match(err, /no-such-option/);
+  assert.equal(lethe(dir, 'bench', 'none', '--', '--large').code, 2);
+});
+
 test('a wrong configuration answers 2 with line and nearest key', (t) => {
   const dir = folder(t);
   writeFileSync(join(dir, 'lethe.yaml'), 'dicom:\n  prot: 104\n');
