@@ -9,6 +9,7 @@ import { readSync, writeSync } from 'node:fs';
 import type { Cells } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import { words16, words32 } from '../imaging/byte-order.ts';
+import { scanMemory } from '../imaging/redact/cell-scan.ts';
 import { clearUnusedBits } from '../imaging/redact/unused-bits.ts';
 
 export interface CopyTask {
@@ -33,7 +34,7 @@ export function newClaims(): Int32Array {
 
 /** Answers when no block is left to take. @throws DICOM_TRUNCATED, or what reading and writing threw */
 export function copyBlocks(task: CopyTask, claimed: Int32Array): void {
-  memory ??= new Uint8Array(BLOCK_BYTES);
+  memory ??= scanMemory() ?? new Uint8Array(BLOCK_BYTES);
   for (;;) {
     const index = Atomics.add(claimed, 0, 1);
     const start = edge(task, index);

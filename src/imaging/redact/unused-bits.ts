@@ -5,6 +5,7 @@
  */
 import type { SampleArray } from '../decoded-frame.ts';
 import type { ImageDescription } from '../image-description.ts';
+import { type ScannedBits, scannedBits } from './cell-scan.ts';
 
 export type CellBits = Pick<ImageDescription, 'bitsStored' | 'highBit' | 'signed'>;
 
@@ -42,7 +43,16 @@ export function anyUnusedBitSet(words: SampleArray, bits: CellBits): boolean {
 }
 
 function isSettled(words: Uint16Array, bits: CellBits): boolean {
+  const scanned = scannedBits(words);
+  if (scanned !== undefined) return isSettledAfter(scanned, bits);
   return !anyOutside(words, usedMask(bits)) || (bits.signed && !anyButSign(words, bits));
+}
+
+function isSettledAfter({ all, differing }: ScannedBits, bits: CellBits): boolean {
+  const { signed, highBit, bitsStored } = bits;
+  if ((all & ~usedMask(bits)) === 0) return true;
+  const above = 0xffff & ~wordMask(highBit + 1);
+  return signed && (differing & above) === 0 && (all & wordMask(highBit + 1 - bitsStored)) === 0;
 }
 
 /**
