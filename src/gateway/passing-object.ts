@@ -34,16 +34,16 @@ export function passingObject(pack: PreparedPack, name: string, { bytes: receive
     file.write(bytes);
     at += bytes.length;
   };
-  const refer = (piece: Uint8Array): void => {
-    const start = piece.byteOffset - received.byteOffset;
-    const end = start + piece.length;
+  const refer = (start: number, end: number): void => {
     const last = spans.at(-1);
     if (last?.at === at && last.end === start) last.end = end;
     else spans.push({ at, start, end });
   };
   const later: ByteSink['later'] = (_length, pieces) => {
     for (const piece of pieces()) {
-      if (piece.buffer === received.buffer) refer(piece);
+      const start = piece.byteOffset - received.byteOffset;
+      const isReceived = piece.buffer === received.buffer && start >= 0 && start + piece.length <= received.length;
+      if (isReceived) refer(start, start + piece.length);
       else write(piece);
     }
   };

@@ -20,16 +20,20 @@ function packIn(t: TestContext) {
 
 test('pieces of what was received are read from there, and all others from what was written', (t) => {
   const pack = packIn(t);
-  const received = new Uint8Array(RECEIVED);
+  const memory = new Uint8Array(6000).fill(3);
+  memory.set(RECEIVED, 500);
+  const received = memory.subarray(500, 5500);
   const object = passingObject(pack, 'instance.dcm', bytesSource(received));
   const cleared = Uint8Array.from({ length: 100 }, () => 1);
   object.sink.write(MADE);
-  object.sink.later?.(1000, function* () {
+  object.sink.later?.(1110, function* () {
     yield received.subarray(2000, 2400);
     yield received.subarray(2400, 2700);
     yield cleared;
     cleared.fill(9); // a piece is its maker's again when the next is asked for
     yield received.subarray(2800, 3000);
+    yield memory.subarray(400, 510); // not all of it was received
+    memory.fill(4, 400, 500);
   });
   object.sink.write(MADE.subarray(0, 3));
   object.sink.end();
@@ -38,6 +42,8 @@ test('pieces of what was received are read from there, and all others from what 
     RECEIVED.subarray(2000, 2700),
     new Uint8Array(100).fill(1),
     RECEIVED.subarray(2800, 3000),
+    new Uint8Array(100).fill(3),
+    RECEIVED.subarray(0, 10),
     MADE.subarray(0, 3),
   ]);
   const source = object.source();
