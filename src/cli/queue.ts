@@ -2,7 +2,6 @@
 import { userInfo } from 'node:os';
 import { LetheError } from '../core/errors.ts';
 import { isInstanceId } from '../core/identifier.ts';
-import { LISTED_BOXES_MAX } from '../deid/burned-in/boxes-text.ts';
 import { summaryOf } from '../gateway/admin-face.ts';
 import { decideReview, type Review, readReview } from '../gateway/review.ts';
 import { openReceived } from '../queue/local-received.ts';
@@ -117,14 +116,13 @@ async function review(
 }
 
 /** Accepting is blanking what was found: where nothing was, or not all is listed, it would let the rest pass unseen. */
-function assertAcceptable({ boxes }: Review, list: string | undefined): void {
+function assertAcceptable({ boxes, complete }: Review, list: string | undefined): void {
   if (list !== undefined) throw new UsageError('queue review takes --accept or --boxes, not both');
   if (boxes.length === 0)
     throw new UsageError(
       'no boxes were found to accept; draw them with --boxes, or let the image pass with --boxes ""',
     );
-  if (boxes.length >= LISTED_BOXES_MAX)
-    throw new UsageError('there may be more boxes than a list holds; draw larger ones with --boxes');
+  if (!complete) throw new UsageError('there may be more boxes than a list holds; draw larger ones with --boxes');
 }
 
 function parseBoxes(list: string) {

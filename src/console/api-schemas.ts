@@ -98,6 +98,7 @@ const Box = Type.Object(
 
 export const Reviewed = objectOf<Review>({
   boxes: Type.Array(Box),
+  complete: Type.Boolean({ description: 'False: there may be more boxes than are listed; draw larger ones.' }),
   rows: Count,
   columns: Count,
   frames: Count,

@@ -5,7 +5,7 @@
  */
 import { LetheError } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifier.ts';
-import { boxesOfDetail, boxesText } from '../deid/burned-in/boxes-text.ts';
+import { boxesOfDetail, boxesText, LISTED_BOXES_MAX } from '../deid/burned-in/boxes-text.ts';
 import { readPart10 } from '../dicom/part10.ts';
 import type { EquipmentRule, LocalReviews, ReviewedBox } from '../queue/local-review.ts';
 import type { Spool } from '../queue/spool.ts';
@@ -14,6 +14,8 @@ import type { InstanceRow, Store } from '../queue/store.ts';
 export interface Review {
   /** Found by the detector, or known by rule; the person accepts, moves, draws or drops them. */
   readonly boxes: readonly ReviewedBox[];
+  /** False: there may be more than are listed, so that accepting these could let others pass. */
+  readonly complete: boolean;
   /** Of the stored image, in pixels. */
   readonly rows: number;
   readonly columns: number;
@@ -42,8 +44,10 @@ const TAGS = { manufacturer: 0x00080070, model: 0x00081090, rows: 0x00280010, co
 export async function readReview({ store, spool }: ReviewDeps, id: InstanceId): Promise<Review> {
   const row = await heldRow(store, id);
   const { manufacturer, model, rows, columns, frames } = headOf(spool, row);
+  const boxes = boxesOfDetail(row.reasonDetail);
   return {
-    boxes: boxesOfDetail(row.reasonDetail),
+    boxes,
+    complete: boxes.length < LISTED_BOXES_MAX,
     rows,
     columns,
     frames,

@@ -53,7 +53,14 @@ const DETAIL: InstanceDetail = {
   history: [{ atMs: 1, event: 'instance.held', detail: 'path=(0008,103E)' }],
 };
 
-const REVIEW = { boxes: [{ x: 1, y: 2, width: 3, height: 4 }], rows: 480, columns: 640, frames: 1, canBeRule: true };
+const REVIEW = {
+  boxes: [{ x: 1, y: 2, width: 3, height: 4 }],
+  complete: true,
+  rows: 480,
+  columns: 640,
+  frames: 1,
+  canBeRule: true,
+};
 
 /** As if a floor below had let a value slip into everything it hands up. */
 function leaky(overrides: Partial<GatewayAdmin> = {}): GatewayAdmin {

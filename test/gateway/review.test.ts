@@ -17,11 +17,24 @@ test('a held instance shows its boxes and its size', async (t) => {
       { x: 10, y: 20, width: 300, height: 40 },
       { x: 5, y: 6, width: 7, height: 8 },
     ],
+    complete: true,
     rows: 480,
     columns: 640,
     frames: 1,
     canBeRule: true,
   });
+});
+
+test('a list of a hundred boxes says that there may be more of them', async (t) => {
+  const list = (length: number) => Array.from({ length }, (_, index) => `${index},1,2,3`).join(';');
+  for (const [length, complete] of [
+    [99, true],
+    [100, false],
+  ] as const) {
+    const { id, deps } = await heldInstance(t, { detail: `reason=doubtful boxes=${list(length)}` });
+    const review = await readReview(deps, id);
+    assert.deepEqual([review.boxes.length, review.complete], [length, complete]);
+  }
 });
 
 test('of an object of several compressed frames the frames are counted, whatever stands behind its pixels', async (t) => {
