@@ -28,11 +28,11 @@ import { freePort, listening } from './ports.ts';
 const run = promisify(execFile);
 const ENVIRONMENT = { ...process.env, TCP_NODELAY: '1' };
 const WORKLOADS: readonly { kind: Kind; name: string; count: number }[] = [
-  { kind: 'CT', name: 'CT 512x512', count: 900 },
-  { kind: 'DX', name: 'DX 2500x2048', count: 80 },
+  { kind: 'CT', name: 'CT 512x512', count: 1800 },
+  { kind: 'DX', name: 'DX 2500x2048', count: 200 },
 ];
 /** Sent first and not counted: every program loads and compiles on its first instances, and a gateway runs for months. */
-const WARM_UP: Readonly<Record<Kind, number>> = { CT: 600, DX: 20 };
+const WARM_UP: Readonly<Record<Kind, number>> = { CT: 600, DX: 60 };
 const LETHE = join(import.meta.dirname, '../bin/lethe');
 const SENDERS = 4;
 const POLL_MS = 25;
