@@ -7,13 +7,14 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const SOURCES = join(ROOT, 'src/');
 const ENTRY = join(ROOT, 'src/cli/start-image.ts');
+const COPY_THREAD = join(ROOT, 'src/cli/copy-thread.ts');
 const IMAGE = join(ROOT, 'node_modules/.cache/lethe/start-image.blob');
 /** Only workers and other processes load these, and they start from the sources. */
 const NOT_IN_IMAGE = ['sharp', 'onnxruntime-node', '@cornerstonejs/*'];
@@ -39,9 +40,15 @@ const own: Plugin = {
   },
 };
 
-async function bundle(image: string): Promise<string> {
+interface Bundle {
+  readonly text: string;
+  /** Of ours, below the root. */
+  readonly sources: readonly string[];
+}
+
+async function bundle(entry: string): Promise<Bundle> {
   const { outputFiles, metafile } = await build({
-    entryPoints: [ENTRY],
+    entryPoints: [entry],
     absWorkingDir: ROOT,
     bundle: true,
     platform: 'node',
@@ -53,14 +60,18 @@ async function bundle(image: string): Promise<string> {
     write: false,
     logLevel: 'error',
   });
-  const sources = Object.keys(metafile.inputs)
-    .filter((path) => !path.split('/').includes('node_modules'))
-    .map((path) => {
-      const { size, mtimeMs } = statSync(join(ROOT, path));
-      return [path, size, mtimeMs];
-    });
-  const origin = JSON.stringify({ root: ROOT, image, sources });
-  return `globalThis.letheOrigin = ${origin};\n${outputFiles[0]?.text ?? ''}`;
+  const sources = Object.keys(metafile.inputs).filter((path) => !path.split('/').includes('node_modules'));
+  return { text: outputFiles[0]?.text ?? '', sources };
+}
+
+async function scriptOf(image: string): Promise<string> {
+  const [main, copying] = await Promise.all([bundle(ENTRY), bundle(COPY_THREAD)]);
+  const sources = [...new Set([...main.sources, ...copying.sources])].map((path) => {
+    const { size, mtimeMs } = statSync(join(ROOT, path));
+    return [path, size, mtimeMs];
+  });
+  const origin = { root: ROOT, image, sources, threads: { [basename(COPY_THREAD)]: copying.text } };
+  return `globalThis.letheOrigin = ${JSON.stringify(origin)};\n${main.text}`;
 }
 
 /** @throws Error with what Node said, where it could not make the snapshot */
@@ -85,4 +96,4 @@ function keep(script: string, image: string): void {
 }
 
 const image = resolve(process.argv[2] ?? IMAGE);
-keep(await bundle(image), image);
+keep(await scriptOf(image), image);

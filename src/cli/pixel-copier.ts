@@ -7,6 +7,7 @@
 import { Worker } from 'node:worker_threads';
 import { type CopyTask, copyBlocks, newClaims } from './copy-blocks.ts';
 import type { FromThread, ToThread } from './copy-thread.ts';
+import { originOfImage } from './started-how.ts';
 
 interface Begun {
   readonly task: CopyTask;
@@ -24,8 +25,7 @@ export class PixelCopier {
   #numbers = 0;
 
   constructor() {
-    const script = import.meta.url.endsWith('.ts') ? './copy-thread.ts' : './copy-thread.js';
-    const thread = new Worker(new URL(script, import.meta.url), { execArgv: [], trackUnmanagedFds: false });
+    const thread = startThread();
     thread.on('message', (message: FromThread) => this.#onAnswer(message));
     thread.on('error', () => this.#goOnAlone());
     thread.on('exit', () => this.#goOnAlone());
@@ -94,4 +94,13 @@ function copyAgain({ task, resolve, reject }: Begun): void {
   } catch (error) {
     reject(error);
   }
+}
+
+/** As one text where there is one: a thread that loads modules copies its first block a good while later. */
+function startThread(): Worker {
+  const options = { execArgv: [], trackUnmanagedFds: false };
+  const text = originOfImage()?.threads['copy-thread.ts'];
+  if (text !== undefined) return new Worker(text, { ...options, eval: true });
+  const script = import.meta.url.endsWith('.ts') ? './copy-thread.ts' : './copy-thread.js';
+  return new Worker(new URL(script, import.meta.url), options);
 }

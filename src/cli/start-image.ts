@@ -16,19 +16,8 @@ import { part10Of } from '../samples/instance.ts';
 import { identifying, PEOPLE } from '../samples/people.ts';
 import { runCommandLine, type Verbs } from './command-line.ts';
 import { command } from './deid.ts';
-import { ordinaryOptions } from './started-how.ts';
+import { type Origin, ordinaryOptions, originOfImage } from './started-how.ts';
 
-/** What the image was made from: put before the bundle by its builder. */
-interface Origin {
-  /** The project's folder. */
-  readonly root: string;
-  /** Where the image will lie. */
-  readonly image: string;
-  /** Path below the root, bytes, time of the last change in milliseconds: of each file of ours. */
-  readonly sources: readonly (readonly [path: string, bytes: number, changed: number])[];
-}
-
-const ORIGIN = (globalThis as unknown as { letheOrigin: Origin }).letheOrigin;
 const VERBS: Verbs = { deid: { summary: command.summary, load: () => Promise.resolve(command) } };
 const SLICES = 2;
 
@@ -74,23 +63,24 @@ function slice(number: number): Uint8Array {
   });
 }
 
-function isCurrent(main: string | undefined): boolean {
-  if (main !== join(ORIGIN.root, 'src/cli/main.ts')) return false;
-  return ORIGIN.sources.every(([path, bytes, changed]) => {
-    const found = statSync(`${ORIGIN.root}/${path}`, { throwIfNoEntry: false });
+function isCurrent({ root, sources }: Origin, main: string | undefined): boolean {
+  if (main !== join(root, 'src/cli/main.ts')) return false;
+  return sources.every(([path, bytes, changed]) => {
+    const found = statSync(`${root}/${path}`, { throwIfNoEntry: false });
     return found?.size === bytes && found.mtimeMs === changed;
   });
 }
 
 /** In the same process, so that whoever waits for it or signals it notices nothing. */
-function startOrdinarily(): void {
-  rmSync(ORIGIN.image, { force: true });
+function startOrdinarily(origin: Origin | undefined): void {
+  if (origin !== undefined) rmSync(origin.image, { force: true });
   const again = [process.execPath, ...ordinaryOptions(), ...process.argv.slice(1)];
   process.execve?.(process.execPath, again, process.env);
 }
 
 async function start(): Promise<void> {
-  if (!isCurrent(process.argv[1])) startOrdinarily();
+  const origin = originOfImage();
+  if (origin === undefined || !isCurrent(origin, process.argv[1])) startOrdinarily(origin);
   process.exitCode = await runCommandLine(process.argv.slice(2), VERBS);
 }
 
