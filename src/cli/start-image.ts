@@ -81,7 +81,14 @@ function startOrdinarily(origin: Origin | undefined): void {
 async function start(): Promise<void> {
   const origin = originOfImage();
   if (origin === undefined || !isCurrent(origin, process.argv[1])) startOrdinarily(origin);
-  process.exitCode = await runCommandLine(process.argv.slice(2), VERBS);
+  const code = await runCommandLine(process.argv.slice(2), VERBS);
+  await Promise.all([written(process.stdout), written(process.stderr)]);
+  process.exit(code); // without taking down piece by piece what the image had put up
+}
+
+/** All that was said is out: a pipe is written behind one's back on some systems. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => void stream.write('', () => resolve()));
 }
 
 rehearse();
