@@ -1,7 +1,7 @@
 /**
  * Makes the image that `bin/lethe deid` starts from (docs/adr/0017): bundles `src/cli/start-image.ts` into one script, lets
- * Node run it, and keeps the heap as a start-up snapshot. Without compiled code, which would bind it to one kind of
- * processor. Takes half a second; an image is moved into place when it is whole.
+ * Node run it, and keeps the heap as a start-up snapshot. Without compiled code of the runtime's own modules: with it Node
+ * refuses an image on another kind of processor. Takes half a second; an image is moved into place when it is whole.
  *
  *   node scripts/build-start-image.ts [IMAGE]        default node_modules/.cache/lethe/start-image.blob
  */

@@ -9,7 +9,6 @@ import {
   constants,
   fdatasync,
   fsync,
-  fsyncSync,
   ftruncate,
   mkdirSync,
   open,
@@ -194,16 +193,6 @@ export async function flushFolder(path: string): Promise<void> {
     });
   } finally {
     await closeFile(fd);
-  }
-}
-
-export function flushFolderSync(path: string): void {
-  if (process.platform === 'win32') return;
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

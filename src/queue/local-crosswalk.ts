@@ -5,7 +5,8 @@
 import { closeSync, existsSync, fdatasyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { LetheError } from '../core/errors.ts';
-import { diskError, FILE_MODE, flushFolderSync, makeFolder } from './disk.ts';
+import { flushFolder } from '../core/private-file.ts';
+import { diskError, FILE_MODE, makeFolder } from './disk.ts';
 
 export const CROSSWALK_SUFFIX = '.lxw';
 const FOLDER = 'crosswalk';
@@ -27,7 +28,7 @@ export function keepCrosswalk(dataDir: string, sopInstanceUid: string, record: U
       closeSync(fd);
     }
     renameSync(`${path}.part`, path);
-    flushFolderSync(folder);
+    flushFolder(folder);
   } catch (error) {
     throw diskError(error, 'crosswalk');
   }

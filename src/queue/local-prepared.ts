@@ -31,8 +31,9 @@ import { crc32 } from 'node:zlib';
 import { type ByteSource, bytesSource } from '../core/bytes.ts';
 import { LetheError } from '../core/errors.ts';
 import type { InstanceId } from '../core/identifier.ts';
+import { flushFolder } from '../core/private-file.ts';
 import { borrowScratch, giveBackScratch, SCRATCH_BYTES_MAX } from '../core/scratch.ts';
-import { diskError, FILE_MODE, flushFolderSync, isMissing, makeFolder, readFullySync } from './disk.ts';
+import { diskError, FILE_MODE, isMissing, makeFolder, readFullySync } from './disk.ts';
 import {
   BUNDLE_SUFFIX,
   BUNDLED_BYTES_MAX,
@@ -95,7 +96,7 @@ export class LocalPreparedArea {
     const folder = join(this.#root, shard);
     if (!existsSync(folder)) {
       makeFolder(folder);
-      flushFolderSync(this.#root);
+      flushFolder(this.#root);
     }
     const location = `${shard}/${id}-${attempt}`;
     const bundles = this.#bundles;
@@ -286,7 +287,7 @@ export class PreparedPack implements PreparedWriter {
     attempt('commit', () => {
       fdatasyncSync(fd);
       renameSync(this.#path + TEMPORARY, this.#path);
-      flushFolderSync(this.#folder);
+      flushFolder(this.#folder);
     });
   }
 

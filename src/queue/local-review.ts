@@ -7,7 +7,8 @@ import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, renameSyn
 import { join } from 'node:path';
 import { LetheError } from '../core/errors.ts';
 import { type InstanceId, isInstanceId } from '../core/identifier.ts';
-import { diskError, FILE_MODE, flushFolderSync, makeFolder } from './disk.ts';
+import { flushFolder } from '../core/private-file.ts';
+import { diskError, FILE_MODE, makeFolder } from './disk.ts';
 
 /** In pixels of the stored image; the left top one is 0, 0. */
 export interface ReviewedBox {
@@ -92,7 +93,7 @@ export class LocalReviews {
         closeSync(fd);
       }
       renameSync(`${path}.part`, path);
-      flushFolderSync(this.#folder);
+      flushFolder(this.#folder);
     } catch (error) {
       throw diskError(error, 'review');
     }

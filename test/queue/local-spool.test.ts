@@ -23,6 +23,7 @@ import { systemClock, systemRandom } from '../../src/core/clock.ts';
 import { newInstanceId } from '../../src/core/identifier.ts';
 import { LocalSpool, type LocalSpoolOptions } from '../../src/queue/local-spool.ts';
 import type { ReceivedRecord, SpooledInstance, SpoolWriter } from '../../src/queue/spool.ts';
+import { receivedRecord } from '../build/record.ts';
 
 const DEPS = { clock: systemClock, random: systemRandom };
 
@@ -34,27 +35,12 @@ async function openSpool(t: TestContext, options: Partial<LocalSpoolOptions> = {
   return { spool, dataDir };
 }
 
-function record(overrides: Partial<ReceivedRecord> = {}): ReceivedRecord {
-  return {
-    id: newInstanceId(systemClock, systemRandom),
-    customer: 'default',
-    sourceKind: 'dicom',
-    sourceName: 'MODALITY',
-    sopClassUid: '1.2.840.10008.5.1.4.1.1.2',
-    sopInstanceUid: '2.25.1',
-    transferSyntaxUid: '1.2.840.10008.1.2.1',
-    receivedAtMs: 1,
-    priority: 'normal',
-    ...overrides,
-  };
-}
-
 function bytesOf(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, (_, index) => (index * 31 + seed * 17) & 0xff);
 }
 
 async function store(writer: SpoolWriter, data: Uint8Array, header = bytesOf(132, 0)): Promise<SpooledInstance> {
-  const incoming = writer.begin(record(), header);
+  const incoming = writer.begin(receivedRecord(), header);
   for (let at = 0; at < data.length; at += 10_000)
     if (!incoming.write(data.slice(at, at + 10_000))) await incoming.drained();
   return incoming.commit();
@@ -115,7 +101,7 @@ test('an aborted instance leaves no trace and the next one is whole', async (t) 
   const { spool, dataDir } = await openSpool(t);
   const writer = spool.writer();
   const first = await store(writer, bytesOf(1000, 1));
-  const aborted = writer.begin(record(), new Uint8Array(0));
+  const aborted = writer.begin(receivedRecord(), new Uint8Array(0));
   aborted.write(bytesOf(900_000, 9));
   await aborted.abort();
   const second = await store(writer, bytesOf(2000, 2));
@@ -182,7 +168,7 @@ test('data that a power cut left with a hole do not have their digest', async (t
 test('an abort while the commit runs takes nothing away from it', async (t) => {
   const { spool, dataDir } = await openSpool(t);
   const writer = spool.writer();
-  const incoming = writer.begin(record(), bytesOf(132, 0));
+  const incoming = writer.begin(receivedRecord(), bytesOf(132, 0));
   incoming.write(bytesOf(200_000, 3));
   const committing = incoming.commit();
   await incoming.abort();
@@ -265,7 +251,7 @@ test('commits may overlap: the next instance begins while the one before is bein
   const writer = spool.writer();
   const commits: Promise<SpooledInstance>[] = [];
   for (let number = 0; number < 20; number++) {
-    const incoming = writer.begin(record(), new Uint8Array(4));
+    const incoming = writer.begin(receivedRecord(), new Uint8Array(4));
     incoming.write(bytesOf(number * 37_000, number));
     commits.push(incoming.commit());
   }
@@ -281,7 +267,7 @@ test('commits may overlap: the next instance begins while the one before is bein
 test('below the free-space mark an instance is refused before a byte is kept', async (t) => {
   const { spool } = await openSpool(t, { minFreeDiskBytes: 1000, freeBytes: () => 999 });
   const writer = spool.writer();
-  const incoming = writer.begin(record(), new Uint8Array(0));
+  const incoming = writer.begin(receivedRecord(), new Uint8Array(0));
   assert.throws(() => incoming.write(bytesOf(10, 1)), { code: 'SPOOL_FULL' });
   await incoming.abort();
   await writer.close();
@@ -348,7 +334,7 @@ test('records of the version before this one are found, read, checked and erased
   const { dataDir } = await openSpool(t);
   const header = bytesOf(132, 0);
   const [one, two] = [bytesOf(5001, 1), bytesOf(7003, 2)];
-  const records = [one, two].map((data) => recordOfVersion1(record(), header, data));
+  const records = [one, two].map((data) => recordOfVersion1(receivedRecord(), header, data));
   writeFileSync(join(dataDir, 'received', '01J00000000000000000000000.seg'), Buffer.concat(records));
   const { spool } = await openSpool(t, { dataDir });
   const [first, second, ...more] = await found(spool);
@@ -386,7 +372,7 @@ test('a record begins at a block, and what stands behind it in its last block is
 test('the bytes given to write may be changed as soon as it returns', async (t) => {
   const { spool } = await openSpool(t);
   const writer = spool.writer();
-  const incoming = writer.begin(record(), bytesOf(132, 0));
+  const incoming = writer.begin(receivedRecord(), bytesOf(132, 0));
   const data = bytesOf(3_000_000, 5);
   const buffer = new Uint8Array(70_000);
   for (let at = 0; at < data.length; at += buffer.length) {
@@ -425,7 +411,7 @@ test('many that stopped half-way do not keep another from being written', async 
   // Each holds almost a whole write's worth; together they are beyond what all may have in flight.
   const stopped = Array.from({ length: 90 }, () => {
     const writer = spool.writer();
-    const incoming = writer.begin(record(), bytesOf(132, 0));
+    const incoming = writer.begin(receivedRecord(), bytesOf(132, 0));
     incoming.write(new Uint8Array(1_100_000));
     return { writer, incoming };
   });
@@ -459,7 +445,7 @@ test('an instance given up leaves nothing, and the next one is as durable as any
   const { spool, dataDir } = await openSpool(t);
   const writer = spool.writer();
   const first = await store(writer, bytesOf(70_000, 1));
-  const given = writer.begin(record(), bytesOf(132, 0));
+  const given = writer.begin(receivedRecord(), bytesOf(132, 0));
   if (!given.write(new Uint8Array(3_000_000).fill(0x5a))) await given.drained();
   await given.abort();
   const second = await store(writer, bytesOf(80_000, 2));
